@@ -1,0 +1,203 @@
+"""Fetching one package: clone beside, move into place, check out. Safe to run for many at once.
+
+A clone happens in a scratch folder of its own and is renamed into ``.git/modules`` when it is whole,
+so a killed run leaves nothing there that a later one could mistake for a repository.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from credentials import MissingVariable, git_environment, variables_of
+from git import GitError, Network, explain, git
+from plan import Add, Move, Populate, Replace, Wanted
+from repository import Repository, only_caches
+
+
+class NotDone(Exception):
+    """A package could not be put in place; the message is cause and cure in one clause."""
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """What every fetch of one run shares; ``environ`` is the caller's environment."""
+
+    repository: Repository
+    network: Network
+    environ: Mapping[str, str]
+
+    @property
+    def scratch(self) -> Path:
+        """Where half-made clones live; removed before and after each run."""
+        return self.repository.git_dir / "private-packages.tmp"
+
+    def carry_out(self, action: Add | Move | Replace | Populate) -> str:
+        """Put one package in place and return the commit that its gitlink must name. Raises `NotDone`."""
+        one = action.wanted
+        folder = self.repository.top / one.path
+        if isinstance(action, Add):
+            if has_files(folder) and not self._is_ours(one):
+                raise NotDone(f"{one.path} holds files that are no submodule; move them away")
+            self._refuse_work(one, "the answers name another repository for it" if folder.exists() else "")
+            self._clone(one)
+            return self._checkout(one, self._resolve(one, one.ref))
+        if isinstance(action, Populate):
+            if has_files(folder) and not self._is_ours(one):
+                raise NotDone(f"{one.path} holds files that are no submodule; move them away")
+            if action.fetch:
+                self._clone(one)
+            return self._checkout(one, self._resolve(one, action.commit))
+        self._refuse_work(one, "the answers changed")
+        if isinstance(action, Move):
+            if self.repository.module(one.path).is_dir():
+                self._network(
+                    one,
+                    "fetch",
+                    "--progress",
+                    "--tags",
+                    "--force",
+                    "origin",
+                    cwd=self.repository.module(one.path),
+                )
+            else:
+                self._clone(one)
+            return self._checkout(one, self._resolve(one, one.ref))
+        self._clone(one)
+        return self._checkout(one, self._commit_or_ref(one, action.keep))
+
+    def work_in(self, path: str) -> str:
+        """What would be lost with a submodule: a clause, or the empty string."""
+        module, folder = self.repository.module(path), self.repository.top / path
+        if not (module / "HEAD").is_file():
+            return ""
+        env = self.repository.env
+        if (folder / ".git").is_file():
+            status = git(
+                "status", "--porcelain", "--", ".", ":(exclude,glob)**/__pycache__/**", cwd=folder, env=env
+            )
+            if status:
+                return "uncommitted changes"
+        try:
+            known = git("for-each-ref", "--format=%(refname)", cwd=module, env=env).split()
+            mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
+            pinned = []
+            if (module / "shallow").is_file():
+                # A shallow clone pinned at a commit that no branch names looks unpushed.
+                pinned = self.repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
+            unpushed = git(
+                "rev-list",
+                "--max-count=1",
+                "HEAD",
+                *mine,
+                "--not",
+                "--remotes",
+                "--tags",
+                *pinned,
+                cwd=module,
+                env=env,
+            )
+        except GitError:
+            return ""
+        return "commits that are on no server" if unpushed.strip() else ""
+
+    def _refuse_work(self, one: Wanted, why: str) -> None:
+        work = self.work_in(one.path)
+        if work:
+            raise NotDone(
+                f"it holds {work}, so it stays as it is although {why or 'it is wanted anew'}; push or discard them"
+            )
+
+    def _is_ours(self, one: Wanted) -> bool:
+        return (self.repository.top / one.path / ".git").is_file() and self.repository.module(
+            one.path
+        ).is_dir()
+
+    def _network(self, one: Wanted, *arguments: str, cwd: Path) -> None:
+        try:
+            env = git_environment(
+                self.environ, url=one.url, user_info=one.user_info, silence=self.network.silence
+            )
+        except MissingVariable as error:
+            raise NotDone(
+                f"the environment variable {error.name} is not set; set it to the user name or token"
+            ) from error
+        try:
+            self.network.git(*arguments, cwd=cwd, env=env)
+        except GitError as error:
+            raise NotDone(explain(error, url=one.url, variables=variables_of(one.user_info))) from error
+
+    def _clone(self, one: Wanted) -> None:
+        """Clone into the scratch folder, then put the repository where Git keeps those of submodules."""
+        beside = self.scratch / one.path
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        self._network(
+            one, "clone", "--progress", "--no-checkout", "--", one.url, str(beside), cwd=self.repository.top
+        )
+        module = self.repository.module(one.path)
+        folder = self.repository.top / one.path
+        git("config", "core.worktree", relative_path(folder, module), cwd=beside, env=self.repository.env)
+        shutil.rmtree(module, ignore_errors=True)
+        module.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(beside / ".git", module)
+        self._empty(folder)
+
+    def _empty(self, folder: Path) -> None:
+        """Make room for a new work tree; the old one was found to hold nothing of the user's."""
+        if (folder / ".git").is_file() or (folder.is_dir() and only_caches(folder)):
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _resolve(self, one: Wanted, ref: str) -> str:
+        """The commit of a branch, tag or commit, in the order in which pip looks; none: the default branch."""
+        candidates = (
+            [f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref] if ref else ["refs/remotes/origin/HEAD"]
+        )
+        module = self.repository.module(one.path)
+        asked = "".join(f"{candidate}^{{commit}}\n" for candidate in candidates)
+        found = git(
+            "cat-file", "--batch-check=%(objectname)", cwd=module, env=self.repository.env, stdin=asked
+        )
+        for line in found.splitlines():
+            if " " not in line:
+                return line
+        if not git("for-each-ref", "--count=1", cwd=module, env=self.repository.env):
+            raise NotDone("its repository is empty; push a first commit there")
+        if not ref:
+            raise NotDone("its repository has no default branch; write a ref after the URL, as in `@main`")
+        tags = git("tag", "--sort=-creatordate", cwd=module, env=self.repository.env).split()[:5]
+        raise NotDone(
+            f"its repository has no tag, branch or commit `{ref}`"
+            + (f" (newest tags: {', '.join(tags)})" if tags else "")
+            + "; correct the ref with `copier update`"
+        )
+
+    def _commit_or_ref(self, one: Wanted, commit: str) -> str:
+        try:
+            return self._resolve(one, commit or one.ref)
+        except NotDone:
+            return self._resolve(one, one.ref)
+
+    def _checkout(self, one: Wanted, commit: str) -> str:
+        folder, module = self.repository.top / one.path, self.repository.module(one.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".git").write_text(f"gitdir: {relative_path(module, folder)}\n", encoding="utf-8")
+        (module / "index.lock").unlink(missing_ok=True)
+        git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder, env=self.repository.env)
+        if (folder / ".gitmodules").is_file():
+            self._network(one, "submodule", "update", "--init", "--recursive", "--progress", cwd=folder)
+        return commit
+
+
+def has_files(folder: Path) -> bool:
+    """Whether a folder holds anything but Python's caches."""
+    return folder.exists() and not (folder.is_dir() and only_caches(folder))
+
+
+def relative_path(target: Path, start: Path) -> str:
+    """A relative path with forward slashes, as `git submodule` writes it, so that the app can be moved."""
+    return Path(os.path.relpath(target.resolve(), start.resolve())).as_posix()

@@ -1,0 +1,221 @@
+"""From what is wanted and what is there to what is to be done: a pure function.
+
+Paths are relative to the top of the repository, with forward slashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One submodule of the answers."""
+
+    name: str
+    path: str
+    url: str
+    ref: str
+    user_info: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a ``.gitmodules`` (gitmodules(5)); `managed` says that the template made it."""
+
+    name: str
+    path: str
+    settings: tuple[tuple[str, str], ...]
+
+    def get(self, key: str) -> str:
+        """The value of a key (lower case), or the empty string."""
+        return dict(self.settings).get(key, "")
+
+    @property
+    def managed(self) -> bool:
+        """Whether the template made this section."""
+        return self.get("managedby") == "copier-private-packages"
+
+
+class Folder(Enum):
+    """What stands at a submodule's path."""
+
+    EMPTY = "nothing, or an empty folder"
+    LINKED = "a work tree of this repository's module"
+    ELSEWHERE = "a work tree of a module under another name"
+    OCCUPIED = "other files"
+
+
+class Module(Enum):
+    """What stands in ``.git/modules``."""
+
+    ABSENT = "nothing"
+    HALF = "what a killed run left"
+    READY = "a repository with an index"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The URL and ref that were last put in place; the user's own pin may have moved since."""
+
+    url: str
+    ref: str
+
+
+@dataclass(frozen=True)
+class Current:
+    """The state of the repository.
+
+    ``gitlinks``: commit by path, from the index. ``declared``: sections of ``.gitmodules`` in the
+    work tree, ``recorded``: those of the index, both by path. ``folders`` and ``modules`` hold
+    every wanted path; ``applied`` is what earlier runs, or else the answers of the last commit, put
+    in place. ``below`` is the app's own folder of submodules. ``unmerged``: Git or Copier left a
+    conflict in ``.gitmodules``.
+    """
+
+    below: str
+    gitlinks: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Section] = field(default_factory=dict)
+    recorded: Mapping[str, Section] = field(default_factory=dict)
+    folders: Mapping[str, Folder] = field(default_factory=dict)
+    modules: Mapping[str, Module] = field(default_factory=dict)
+    applied: Mapping[str, Applied] = field(default_factory=dict)
+    unmerged: bool = False
+
+
+@dataclass(frozen=True)
+class Add:
+    """Fetch a package that has no gitlink yet and check its ref out."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
+class Move:
+    """The ref in the answers changed: fetch and check it out."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
+class Replace:
+    """The URL in the answers changed: fetch the other repository; ``keep`` is the commit to stay at, or empty."""
+
+    wanted: Wanted
+    keep: str
+
+
+@dataclass(frozen=True)
+class Populate:
+    """The gitlink is there, its content is not: fetch if needed and check the gitlink's commit out."""
+
+    wanted: Wanted
+    commit: str
+    fetch: bool
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """The same submodule under another name: move its module to where the section's name says."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The template made it and the answers do not name it any more."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Declare:
+    """``.gitmodules`` lacks this section, or says something else."""
+
+    section: Section
+
+
+@dataclass(frozen=True)
+class Undeclare:
+    """``.gitmodules`` names a submodule of the template's that is neither wanted nor there."""
+
+    section: Section
+
+
+Action = Add | Move | Replace | Populate | TakeOver | Drop | Declare | Undeclare
+
+
+def section_for(wanted: Wanted) -> Section:
+    """The section that the template renders for a submodule; named by its path, as `git submodule` expects."""
+    settings = [("path", wanted.path), ("url", wanted.url)]
+    if wanted.ref:
+        settings.append(("branch", wanted.ref))
+    settings += [("ignore", "untracked"), ("managedby", "copier-private-packages")]
+    return Section(name=wanted.path, path=wanted.path, settings=tuple(settings))
+
+
+def plan(wanted: tuple[Wanted, ...], current: Current) -> list[Action]:
+    """The actions that lead from ``current`` to ``wanted``; none when they agree.
+
+    A submodule that the template did not make is never touched; its section comes back when a
+    rendered ``.gitmodules`` has lost it.
+    """
+    actions: list[Action] = []
+    paths = {one.path for one in wanted}
+    for one in wanted:
+        fetching = _fetching(one, current)
+        declared = current.declared.get(one.path)
+        expected = section_for(one)
+        # A branch that the user or an update robot wrote stays as long as the answer stays.
+        answered = any(isinstance(action, Add | Move | Replace | TakeOver) for action in fetching)
+        if declared is None or (answered and declared != expected):
+            actions.append(Declare(expected))
+        actions += fetching
+    for path in current.gitlinks:
+        section = current.recorded.get(path) or current.declared.get(path)
+        if path in paths or section is None:
+            continue
+        if section.managed and path.startswith(current.below):
+            actions.append(Drop(path))
+        elif path not in current.declared:
+            actions.append(Declare(section))
+    for path, section in current.declared.items():
+        ours = section.managed and path.startswith(current.below)
+        if ours and path not in paths and path not in current.gitlinks:
+            actions.append(Undeclare(section))
+    return actions
+
+
+def _fetching(one: Wanted, current: Current) -> list[Action]:
+    """What has to be fetched or checked out for one submodule."""
+    commit = current.gitlinks.get(one.path)
+    if commit is None:
+        return [Add(one)]
+    if current.folders.get(one.path) is Folder.ELSEWHERE:
+        return [TakeOver(one), *_moving(one, commit, current)]
+    return _moving(one, commit, current) or _populating(one, commit, current)
+
+
+def _moving(one: Wanted, commit: str, current: Current) -> list[Action]:
+    applied = current.applied.get(one.path)
+    if applied is None:
+        section = current.recorded.get(one.path)
+        applied = (
+            Applied(url=section.get("url"), ref=section.get("branch"))
+            if section
+            else Applied(one.url, one.ref)
+        )
+    if applied.url != one.url:
+        return [Replace(one, keep=commit if applied.ref == one.ref else "")]
+    if applied.ref != one.ref:
+        return [Move(one)]
+    return []
+
+
+def _populating(one: Wanted, commit: str, current: Current) -> list[Action]:
+    ready = current.modules.get(one.path) is Module.READY
+    if ready and current.folders.get(one.path) is Folder.LINKED:
+        return []
+    return [Populate(one, commit=commit, fetch=not ready)]

@@ -1,0 +1,219 @@
+"""Reading the state of the app's repository: at most five Git processes, whatever its size."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from answers import SUBMODULES, Answers, AnswersError, parse_answers
+from git import GitError, git
+from plan import Applied, Current, Folder, Module, Section, Wanted
+
+_MEMORY = "private-packages.json"
+_CONFLICT = b"<<<<<<< "
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where things are: ``top`` of the work tree, ``git_dir``, and the app's ``prefix`` below the top ("" or "apps/one/")."""
+
+    top: Path
+    git_dir: Path
+    prefix: str
+    env: Mapping[str, str]
+
+    def git(self, *arguments: str, stdin: str = "") -> str:
+        """Run a local Git command at the top of the work tree; raises `GitError`."""
+        return git(*arguments, cwd=self.top, env=self.env, stdin=stdin)
+
+    def module(self, path: str) -> Path:
+        """The folder of a submodule's repository (gitsubmodules(7))."""
+        return self.git_dir / "modules" / path
+
+    @property
+    def gitmodules(self) -> Path:
+        """The file that counts is the one at the top (gitmodules(5))."""
+        return self.top / ".gitmodules"
+
+    @property
+    def memory(self) -> Path:
+        """What earlier runs put in place: private to this clone and work tree."""
+        return self.git_dir / _MEMORY
+
+
+def open_repository(app: Path, env: Mapping[str, str]) -> Repository | None:
+    """The repository that holds the app, or None when there is none or when it ignores the app's folder."""
+    try:
+        top, git_dir = git(
+            "rev-parse", "--show-toplevel", "--absolute-git-dir", cwd=app, env=env
+        ).splitlines()
+    except GitError as error:
+        if "not found" in error.stderr:
+            raise
+        return None
+    folder = app.resolve()
+    if folder == Path(top).resolve():
+        return Repository(top=app, git_dir=Path(git_dir), prefix="", env=env)
+    if _ignored(app, env):
+        return None
+    prefix = folder.relative_to(Path(top).resolve()).as_posix() + "/"
+    return Repository(top=Path(top), git_dir=Path(git_dir), prefix=prefix, env=env)
+
+
+def _ignored(app: Path, env: Mapping[str, str]) -> bool:
+    try:
+        git("check-ignore", "--quiet", ".", cwd=app, env=env)
+    except GitError:
+        return False
+    return True
+
+
+def init_repository(app: Path, env: Mapping[str, str]) -> Repository:
+    """Make a repository in the app's folder; raises `GitError`."""
+    git("init", "--quiet", cwd=app, env=env)
+    return Repository(top=app, git_dir=app / ".git", prefix="", env=env)
+
+
+def read_applied(repository: Repository) -> dict[str, Applied]:
+    """What earlier runs put in place, by path; a damaged file counts as none."""
+    try:
+        found = json.loads(repository.memory.read_text(encoding="utf-8"))
+        return {path: Applied(url=one["url"], ref=one["ref"]) for path, one in found.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def write_applied(repository: Repository, applied: Mapping[str, Applied]) -> None:
+    """Remember what is in place now; replaced in one step, so a killed run leaves the old file."""
+    text = json.dumps({path: vars(one) for path, one in sorted(applied.items())}, indent=1)
+    beside = repository.memory.with_suffix(".new")
+    beside.write_text(text + "\n", encoding="utf-8")
+    os.replace(beside, repository.memory)
+
+
+def wanted_submodules(answers: Answers, prefix: str) -> tuple[Wanted, ...]:
+    """The submodules of the answers, with their paths from the top of the repository."""
+    return tuple(
+        Wanted(
+            name=package.name,
+            path=f"{prefix}{SUBMODULES}/{package.name}",
+            url=package.url,
+            ref=package.ref,
+            user_info=package.user_info,
+        )
+        for package in answers.submodules
+    )
+
+
+def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_file: str) -> Current:
+    """Read what `plan` has to know; raises `GitError`."""
+    below = f"{repository.prefix}{SUBMODULES}/"
+    entries = repository.git("ls-files", "--stage", "-z", "--", below, ".gitmodules").split("\0")
+    gitlinks: dict[str, str] = {}
+    stages: set[str] = set()
+    for entry in filter(None, entries):
+        meta, _, path = entry.partition("\t")
+        mode, commit, stage = meta.split()
+        if path == ".gitmodules":
+            stages.add(stage)
+        elif mode == "160000":
+            gitlinks[path] = commit
+    recorded = _sections(repository, "--blob", ":.gitmodules") if "0" in stages else {}
+    if _conflicted(repository, stages):
+        return Current(below=below, gitlinks=gitlinks, recorded=recorded, unmerged=True)
+    declared = (
+        _sections(repository, "--file", str(repository.gitmodules)) if repository.gitmodules.exists() else {}
+    )
+    lost = [path for path in recorded if path not in declared and path not in gitlinks]
+    if lost:
+        for entry in filter(None, repository.git("ls-files", "--stage", "-z", "--", *lost).split("\0")):
+            meta, _, path = entry.partition("\t")
+            gitlinks[path] = meta.split()[1]
+    paths = [one.path for one in wanted]
+    applied = read_applied(repository)
+    if any(path in gitlinks and path not in applied for path in paths):
+        applied = {**_committed(repository, answers_file), **applied}
+    return Current(
+        below=below,
+        gitlinks=gitlinks,
+        declared=declared,
+        recorded=recorded,
+        folders={path: _folder(repository, path) for path in paths},
+        modules={path: _module(repository, path) for path in paths},
+        applied=applied,
+    )
+
+
+def _committed(repository: Repository, answers_file: str) -> dict[str, Applied]:
+    """URL and ref of the answers in the index: what a clone without a memory of its own started from."""
+    try:
+        text = repository.git("cat-file", "blob", f":{repository.prefix}{answers_file}")
+        answers = parse_answers(text, answers_file)
+    except (GitError, AnswersError):
+        return {}
+    return {one.path: Applied(one.url, one.ref) for one in wanted_submodules(answers, repository.prefix)}
+
+
+def _conflicted(repository: Repository, stages: set[str]) -> bool:
+    if stages & {"1", "2", "3"} or (repository.top / ".gitmodules.rej").exists():
+        return True
+    try:
+        return any(line.startswith(_CONFLICT) for line in repository.gitmodules.read_bytes().splitlines())
+    except OSError:
+        return False
+
+
+def _sections(repository: Repository, *source: str) -> dict[str, Section]:
+    """The submodule sections of a ``.gitmodules``, by path; read by Git itself."""
+    try:
+        listed = repository.git("config", *source, "--list", "-z")
+    except GitError:
+        return {}
+    settings: dict[str, list[tuple[str, str]]] = {}
+    for item in filter(None, listed.split("\0")):
+        key, _, value = item.partition("\n")
+        first, _, rest = key.partition(".")
+        name, _, variable = rest.rpartition(".")
+        if first == "submodule" and name:
+            settings.setdefault(name, []).append((variable, value))
+    sections = {}
+    for name, pairs in settings.items():
+        path = dict(pairs).get("path", name)
+        sections[path] = Section(name=name, path=path, settings=tuple(pairs))
+    return sections
+
+
+def only_caches(folder: Path) -> bool:
+    """Whether a folder holds nothing but Python's caches."""
+    return all(entry.name == "__pycache__" and entry.is_dir() for entry in folder.iterdir())
+
+
+def _folder(repository: Repository, path: str) -> Folder:
+    folder = repository.top / path
+    link = folder / ".git"
+    if link.is_file():
+        target = (
+            link.read_text(encoding="utf-8", errors="surrogateescape").strip().removeprefix("gitdir:").strip()
+        )
+        found = Path(os.path.normpath(folder / target))
+        if (
+            found == Path(os.path.normpath(repository.module(path)))
+            or found.resolve() == repository.module(path).resolve()
+        ):
+            return Folder.LINKED
+        inside = found.resolve().is_relative_to((repository.git_dir / "modules").resolve())
+        return Folder.ELSEWHERE if inside and found.is_dir() else Folder.OCCUPIED
+    if not folder.exists() or (folder.is_dir() and only_caches(folder)):
+        return Folder.EMPTY
+    return Folder.OCCUPIED
+
+
+def _module(repository: Repository, path: str) -> Module:
+    module = repository.module(path)
+    if not module.exists():
+        return Module.ABSENT
+    # Git writes the index last: without it a clone or its checkout was killed.
+    return Module.READY if (module / "HEAD").is_file() and (module / "index").is_file() else Module.HALF

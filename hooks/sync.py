@@ -1,0 +1,104 @@
+"""Make Git agree with the answers: what Copier runs after a copy, and after the merge of an update.
+
+Reads the answers file in the current folder, plans, applies, reports. It exits with 0 even when a
+package could not be fetched, because Copier deletes a new app whose task fails;
+PRIVATE_PACKAGES_STRICT=1 makes it exit with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from answers import Answers, AnswersError, read_answers
+from apply import apply
+from credentials import git_environment
+from dependencies import sync_requirements
+from fetch import Fetcher
+from git import GitError, Network
+from plan import plan
+from report import Report
+from repository import init_repository, open_repository, read_current, wanted_submodules
+
+# What a server may be silent, in seconds.
+SILENCE = 15
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the sync in the current folder; the exit code is 1 only in strict mode and with something missing."""
+    parser = argparse.ArgumentParser(
+        prog="sync.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--answers-file", default=".copier-answers.yml", help="the answers file in the current folder"
+    )
+    parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, help="say only what went wrong")
+    options = parser.parse_args(arguments)
+    stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
+    if stage not in {("task", "copy"), ("after", "update")}:
+        return 0
+    report = Report(quiet=bool(options.quiet), stream=sys.stderr)
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        run(Path.cwd(), options.answers_file, environ, report)
+    except KeyboardInterrupt:
+        report.problem("Interrupted; what was finished stays, the rest is missing.")
+    except AnswersError as error:
+        report.problem(str(error))
+    except GitError as error:
+        missing = "not found" in error.stderr
+        report.problem(
+            "Git is not installed or not on PATH; install it."
+            if missing
+            else f"Git says: {error.stderr.strip()}"
+        )
+    except OSError as error:
+        report.problem(f"{error.filename or 'The app'}: {error.strerror or error}; make it writable.")
+    report.close()
+    return 1 if report.problems and environ.get("PRIVATE_PACKAGES_STRICT") == "1" else 0
+
+
+def run(app: Path, answers_file: str, environ: Mapping[str, str], report: Report) -> None:
+    """Read, plan, apply; raises `AnswersError`, `GitError`, OSError and KeyboardInterrupt."""
+    answers = read_answers(app / answers_file)
+    report.source = answers.source
+    env = git_environment(environ)
+    repository = open_repository(app, env) or init_repository(app, env)
+    report.repository = repository
+    wanted = wanted_submodules(answers, repository.prefix)
+    current = read_current(repository, wanted, answers_file)
+    if current.unmerged:
+        report.problem(
+            ".gitmodules has a merge conflict, so nothing was changed. Resolve it, `git add .gitmodules`"
+            + (" and remove .gitmodules.rej" if (repository.top / ".gitmodules.rej").exists() else "")
+            + "."
+        )
+        return
+    actions = plan(wanted, current)
+    if actions:
+        fetcher = Fetcher(repository, Network(silence=_silence(environ)), environ)
+        report.start(actions)
+        for outcome in apply(actions, wanted, current, fetcher, report.progress):
+            report.outcome(outcome)
+    _requirements(app, answers, report)
+
+
+def _requirements(app: Path, answers: Answers, report: Report) -> None:
+    provided = {package.key for package in answers.packages}
+    sentence = sync_requirements(app, [package.name for package in answers.submodules], provided)
+    if sentence:
+        report.problem(sentence)
+
+
+def _silence(environ: Mapping[str, str]) -> int:
+    """Seconds of silence after which a server is given up; PRIVATE_PACKAGES_TIMEOUT, or 15."""
+    given = environ.get("PRIVATE_PACKAGES_TIMEOUT", "")
+    return max(1, int(given)) if given.isdecimal() else SILENCE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
