@@ -1,0 +1,1 @@
+"""Sample private packages, and the loopback Git host and package index that serve them."""

@@ -1,0 +1,176 @@
+"""The `demo` command: the whole way from questions to a tested app, for every strategy and platform."""
+
+from __future__ import annotations
+
+import argparse
+import platform as machine
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from demo import runs
+from demo.hosts import DemoHosts
+
+STRATEGIES = ("submodule", "git", "index", "mixed")
+PLATFORMS = ("python", "viktor")
+STEPS = ("generate", "check", "install", "run", "test")
+
+
+@dataclass
+class Row:
+    """What happened to one app: seconds by step, and the step that failed, if one did."""
+
+    platform: str
+    strategy: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    failure: str = ""
+    left_out: str = ""
+
+
+def viktor_has_wheels() -> bool:
+    """Whether VIKTOR publishes its SDK for this machine (Linux x86-64 and Windows)."""
+    return sys.platform == "win32" or (sys.platform == "linux" and machine.machine() == "x86_64")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run; 0 when every app works."""
+    parser = argparse.ArgumentParser(
+        prog="demo",
+        description="Start a private Git host and a private package index on this machine, generate an "
+        "app with each strategy, install it with credentials from the environment, run it and its tests.",
+    )
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="leave the apps in this new or empty folder")
+    parser.add_argument(
+        "--serve", action="store_true", help="keep the hosts up, to try the questionnaire by hand"
+    )
+    parser.add_argument("--installer", choices=runs.INSTALLERS, default="uv", help="default: uv")
+    parser.add_argument(
+        "--platform", choices=PLATFORMS, action="append", help="only this one; can be repeated"
+    )
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, action="append", help="only this one; can be repeated"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(stderr=True)
+    if options.keep and options.keep.exists() and (not options.keep.is_dir() or any(options.keep.iterdir())):
+        parser.error(f"{options.keep} holds something already; name a new folder")
+    if not shutil.which("git"):
+        parser.error("Git is not installed or not on PATH; install it")
+    try:
+        console.print("Starting a Git host and a package index, publishing the sample packages …")
+        with DemoHosts() as hosts:
+            console.print(f"  Git host {hosts.git_url}, package index {hosts.index_url}, both behind a login")
+            if options.serve:
+                return serve(hosts)
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = options.keep.resolve() if options.keep else Path(scratch)
+                folder.mkdir(parents=True, exist_ok=True)
+                rows = [
+                    show(console, hosts, folder, platform, strategy, options.installer)
+                    for platform in options.platform or PLATFORMS
+                    for strategy in options.strategy or STRATEGIES
+                ]
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+    return finish(console, rows, options.keep)
+
+
+def show(
+    console: Console, hosts: DemoHosts, folder: Path, platform: str, strategy: str, installer: str
+) -> Row:
+    """Take one app the whole way, saying each step while it works."""
+    row = Row(platform, strategy)
+    if platform == "viktor" and not viktor_has_wheels():
+        row.left_out = "VIKTOR has no SDK for this machine"
+        return row
+    app = folder / f"{platform}-{strategy}"
+    answers = {"platform": platform, "python_version": "3.11", "ci": "github", **hosts.answers(strategy)}
+    virtual: runs.Virtual | None = None
+
+    def environment() -> runs.Virtual:
+        nonlocal virtual
+        virtual = virtual or runs.make_environment(app, installer)
+        return virtual
+
+    steps: dict[str, Callable[[], str]] = {
+        "generate": lambda: runs.generate(runs.TEMPLATE, app, answers, hosts.variables),
+        "check": lambda: runs.check(app, environment(), hosts.variables),
+        "install": lambda: runs.install(app, environment(), hosts.variables),
+        "run": lambda: runs.start(app, environment(), platform),
+        "test": lambda: runs.test(app, environment()),
+    }
+    for step in STEPS:
+        started = time.perf_counter()
+        with console.status(f"{app.name}: {step} …"):
+            try:
+                steps[step]()
+            except (runs.StepFailed, subprocess.TimeoutExpired) as error:
+                row.failure = f"{step}: {error}"
+                return row
+        row.seconds[step] = time.perf_counter() - started
+    console.print(f"  {app.name}: generated, checked, installed, run and tested", highlight=False)
+    return row
+
+
+def finish(console: Console, rows: Sequence[Row], kept: Path | None) -> int:
+    """Print the table, then every failure in full."""
+    table = Table(title="Seconds a step took; every step is a real command")
+    for heading in ("platform", "strategy", *STEPS, "result"):
+        table.add_column(heading, justify="right" if heading in STEPS else "left")
+    for row in rows:
+        times = [f"{row.seconds[step]:.1f}" if step in row.seconds else "–" for step in STEPS]
+        result = "failed" if row.failure else row.left_out or "works"
+        table.add_row(row.platform, row.strategy, *times, result)
+    Console().print(table)
+    for row in rows:
+        if row.failure:
+            console.print(f"{row.platform}-{row.strategy} failed at {row.failure}", style="red", markup=False)
+    if kept:
+        console.print(f"The apps are in {kept}; the hosts are gone, so only what was installed works there.")
+    return 1 if any(row.failure for row in rows) else 0
+
+
+def serve(hosts: DemoHosts) -> int:
+    """Keep the hosts up until Ctrl-C, with commands to paste."""
+    print("\nSet the login in another terminal, there only:\n")
+    for name, value in hosts.variables.items():
+        print(f"  export {name}={value}")
+    print("\nAnswer the questions yourself:\n")
+    print(f"  copier copy --trust --vcs-ref HEAD {shlex.quote(str(runs.TEMPLATE))} my-app\n")
+    print("Lines to paste as submodules or as packages from Git:\n")
+    for line in hosts.git_lines():
+        print(f"  {line}")
+    print("\nLines for the index, and its address:\n")
+    for line in hosts.index_lines():
+        print(f"  {line}")
+    print(f"  {hosts.index_answer()}\n\nOr let them be answered:\n")
+    quoted = [
+        f"--data {shlex.quote(f'{name}={_as_data(value)}')}" for name, value in hosts.answers("mixed").items()
+    ]
+    print(f"  copier copy --trust --defaults --vcs-ref HEAD {' '.join(quoted)} {runs.TEMPLATE} my-app")
+    print("\nCtrl-C ends the hosts.", flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print("\nThe hosts have stopped.")
+    return 0
+
+
+def _as_data(value: object) -> str:
+    """An answer as `copier --data` reads it."""
+    return "[" + ",".join(value) + "]" if isinstance(value, list) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
