@@ -1,0 +1,98 @@
+"""Making apps from the template, with pytest-copie for whole copies and Copier's command line for the rest."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+NO_PACKAGES: dict[str, Any] = {"strategies": []}
+
+
+def questions(template: Path = ROOT) -> list[str]:
+    """The names that copier.yml asks for, in order; computed values are left out."""
+    data = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+    return [name for name, one in data.items() if not name.startswith("_") and one.get("when") is not False]
+
+
+def snapshot(folder: Path, tag: str) -> Path:
+    """A repository with the files of the work tree, as Git sees them, committed and tagged."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    release(folder, tag)
+    return folder
+
+
+def release(folder: Path, tag: str) -> None:
+    """Commit everything in a template's folder and tag it."""
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--allow-empty", "-m", tag],
+        ["tag", tag],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+
+
+@dataclass
+class Apps:
+    """Copies of the template; ``copie`` is pytest-copie's fixture."""
+
+    template: Path
+    copie: Any
+
+    def make(self, **answers: object) -> Path:
+        """An app with these answers and the defaults for the rest; its folder."""
+        unknown = set(answers) - set(questions())
+        assert not unknown, f"copier.yml asks no {', '.join(sorted(unknown))}"
+        result = self.copie.copy(extra_answers=answers, template_dir=self.template)
+        if result.exception is not None:
+            raise result.exception
+        return Path(result.project_dir)
+
+
+def copier(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Copier's command line, output captured."""
+    return subprocess.run(
+        [sys.executable, "-m", "copier", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def data(answers: Mapping[str, object]) -> list[str]:
+    """Answers as `--data` options."""
+    options = []
+    for name, value in answers.items():
+        text = "[" + ", ".join(value) + "]" if isinstance(value, list) else str(value)
+        options += ["--data", f"{name}={text}"]
+    return options
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a command wrote to standard error, without colours."""
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return re.sub(r"\x1b\[[0-9;]*m", "", lines[-1]) if lines else ""

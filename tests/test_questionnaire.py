@@ -1,0 +1,220 @@
+"""What a person may type, and what is refused: through `--data` and data files as well as at the prompt."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import copier as copier_library
+import pytest
+import yaml
+from answers import parse_answer
+from apps import copier, data, last_line, questions
+from copier._main import Worker
+from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED, REFUSED_INDEX_URLS
+
+CASES = [(strategy, line) for strategy, lines in ACCEPTED.items() for line in lines]
+ATTACKS = [(strategy, *case) for strategy, cases in REFUSED.items() for case in cases]
+SECRETS = ["ghp_0123", "glpat-0123", "ATBB0123", "AKIA0123", ":secret"]
+URL = ACCEPTED_INDEX_URLS[0]
+
+
+def ask(template: Path, destination: Path, **answers: Any) -> dict[str, Any]:
+    """All answers of the questionnaire, computed ones included, without rendering anything."""
+    worker = Worker(
+        src_path=str(template), dst_path=destination, data=answers, defaults=True, quiet=True, unsafe=True
+    )
+    with worker:
+        worker._ask()
+        return dict(worker.answers.combined)
+
+
+def answers_with(strategy: str, lines: str, **more: Any) -> dict[str, Any]:
+    """The answers that give one strategy these lines."""
+    answers: dict[str, Any] = {"strategies": [strategy], f"{strategy}_packages": lines}
+    if strategy == "index":
+        answers |= {"index_url": URL, "index_scope": "only"}
+    return answers | more
+
+
+def test_the_questions_are_the_public_interface():
+    """Data files of other people rely on the names and their order."""
+    assert questions() == [
+        "app_name",
+        "platform",
+        "strategies",
+        "submodule_packages",
+        "git_packages",
+        "index_packages",
+        "index_url",
+        "index_scope",
+        "python_version",
+        "ci",
+    ]
+
+
+def test_every_question_has_a_default(questionnaire: Path, tmp_path: Path):
+    answers = ask(questionnaire, tmp_path / "my-first_app")
+    assert answers["app_name"] == "my first app"
+    assert answers["platform"] == "python"
+    assert answers["strategies"] == ["submodule"]
+    assert answers["python_version"] == "3.13"
+    assert answers["ci"] == "github"
+    assert answers["packages"] == []
+    assert answers["variables"] == []
+
+
+@pytest.mark.parametrize(
+    "strategies", [["submodule"], ["git"], ["index"], ["submodule", "git", "index"], []], ids=str
+)
+def test_any_strategy_may_be_chosen_before_there_is_a_package(
+    questionnaire: Path, tmp_path: Path, strategies: list[str]
+):
+    assert ask(questionnaire, tmp_path / "app", strategies=strategies)["packages"] == []
+
+
+@pytest.mark.parametrize(("strategy", "line"), CASES)
+def test_both_parses_agree_on_every_accepted_line(
+    questionnaire: Path, tmp_path: Path, strategy: str, line: str
+):
+    """Jinja reads the line for the templates, `packaging` reads it for the hook."""
+    by_jinja = ask(questionnaire, tmp_path / "app", **answers_with(strategy, line))["packages"]
+    by_packaging = [vars(package) for package in parse_answer(strategy, line)]
+    assert [{key: one[key] for key in by_packaging[0]} for one in by_jinja] == by_packaging
+    assert by_jinja[0]["name"], by_jinja
+
+
+def test_comments_blank_lines_and_carriage_returns_are_allowed(questionnaire: Path, tmp_path: Path):
+    text = "# ours\r\n\r\nacme-units==2.1.0  # pinned\r\n   \r\nacme-loads==0.9.0\r\n"
+    packages = ask(questionnaire, tmp_path / "app", **answers_with("index", text))["packages"]
+    assert [(one["requirement"], one["line"]) for one in packages] == [
+        ("acme-units==2.1.0", 3),
+        ("acme-loads==0.9.0", 5),
+    ]
+    assert [vars(one)["line"] for one in parse_answer("index", text)] == [3, 5]
+
+
+@pytest.mark.parametrize(("strategy", "line", "words"), ATTACKS)
+def test_a_bad_line_is_refused_with_one_sentence_that_repeats_no_secret(
+    questionnaire: Path, tmp_path: Path, strategy: str, line: str, words: str
+):
+    with pytest.raises(ValueError, match=f"question '{strategy}_packages'") as refused:
+        ask(questionnaire, tmp_path / "app", **answers_with(strategy, line))
+    sentence = str(refused.value)
+    assert words in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    assert not [secret for secret in SECRETS if secret in line and secret in sentence]
+
+
+@pytest.mark.parametrize(("url", "words"), REFUSED_INDEX_URLS)
+def test_a_bad_index_url_is_refused(questionnaire: Path, tmp_path: Path, url: str, words: str):
+    with pytest.raises(ValueError, match="question 'index_url'") as refused:
+        ask(questionnaire, tmp_path / "app", **answers_with("index", "acme-units==2.1.0", index_url=url))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ACCEPTED_INDEX_URLS)
+def test_an_index_url_may_name_variables(questionnaire: Path, tmp_path: Path, url: str):
+    answers = ask(
+        questionnaire, tmp_path / "app", **answers_with("index", "acme-units==2.1.0", index_url=url)
+    )
+    assert answers["index_url"] == url
+
+
+@pytest.mark.parametrize("line", ["acme-units", "acme-units>=2", "acme-units==2.*", "acme-units~=2.1"])
+def test_beside_pypi_a_package_must_be_pinned(questionnaire: Path, tmp_path: Path, line: str):
+    with pytest.raises(ValueError, match="exact pin"):
+        ask(questionnaire, tmp_path / "app", **answers_with("index", line, index_scope="extra"))
+    assert ask(questionnaire, tmp_path / "app", **answers_with("index", line))["index_scope"] == "only"
+
+
+def test_unpinned_packages_and_defaults_do_not_choose_the_scope_silently(questionnaire: Path, tmp_path: Path):
+    answers = answers_with("index", "acme-units>=2")
+    del answers["index_scope"]
+    with pytest.raises(ValueError, match="exact pin"):
+        ask(questionnaire, tmp_path / "app", **answers)
+
+
+def test_one_package_cannot_come_from_two_places(questionnaire: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="submodule packages already"):
+        ask(
+            questionnaire,
+            tmp_path / "app",
+            strategies=["submodule", "index"],
+            submodule_packages="acme-units @ https://github.com/acme/units.git",
+            index_packages="Acme_Units==2.1.0",
+            index_url=URL,
+        )
+
+
+def test_the_variables_are_listed_once_in_the_order_of_the_lines(questionnaire: Path, tmp_path: Path):
+    answers = ask(
+        questionnaire,
+        tmp_path / "app",
+        strategies=["submodule", "git", "index"],
+        submodule_packages="a-b @ https://x-access-token:${B_TOKEN}@github.com/acme/b.git",
+        git_packages="a-c @ git+https://${USER_C}:${B_TOKEN}@github.com/acme/c.git",
+        index_packages="a-d==1",
+        index_url="https://${D_USER}:${D_PASSWORD}@packages.example.com/simple/",
+    )
+    assert answers["variables"] == ["B_TOKEN", "USER_C", "D_USER", "D_PASSWORD"]
+
+
+@pytest.mark.parametrize(
+    ("line", "ci"),
+    [
+        ("a-b @ https://gitlab.example.com/a/b.git", "gitlab"),
+        ("a-b @ https://pat:${T}@dev.azure.com/a/b/_git/c", "azure"),
+        ("a-b @ https://github.com/a/gitlab.git", "github"),
+    ],
+)
+def test_the_ci_system_is_inferred_from_the_hosts(questionnaire: Path, tmp_path: Path, line: str, ci: str):
+    assert ask(questionnaire, tmp_path / "app", **answers_with("submodule", line))["ci"] == ci
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "needs a name"),
+        ("  ", "needs a name"),
+        ("x" * 61, "60"),
+        ("a\nb", "line break"),
+        ("a\x07b", "control"),
+        ("a\u202eb", "invisible"),
+    ],
+)
+def test_a_bad_app_name_is_refused(questionnaire: Path, tmp_path: Path, name: str, words: str):
+    with pytest.raises(ValueError, match="question 'app_name'") as refused:
+        ask(questionnaire, tmp_path / "app", app_name=name)
+    assert words in str(refused.value)
+
+
+def test_the_standard_library_of_this_python_is_known_by_name(questionnaire: Path):
+    """A name that is missing in the list would let a package hide a module."""
+    text = (questionnaire / "template" / "_macros" / "lines.jinja").read_text(encoding="utf-8")
+    public = {name for name in sys.stdlib_module_names if not name.startswith("_")}
+    assert {name for name in public if f" {name} " not in text and f" {name}'" not in text} <= {"abc"}
+
+
+@pytest.mark.parametrize("way", ["--data", "--data-file"])
+def test_the_command_line_says_the_sentence_last_and_leaves_nothing(template: Path, tmp_path: Path, way: str):
+    answers = answers_with("git", "acme-beams @ git+https://${TOKEN}@github.com/a/b.git")
+    (tmp_path / "answers.yml").write_text(yaml.safe_dump(answers))
+    options = data(answers) if way == "--data" else ["--data-file", tmp_path / "answers.yml"]
+    done = copier("copy", "--trust", "--defaults", *options, template, tmp_path / "app", cwd=tmp_path)
+    assert done.returncode == 1
+    assert last_line(done) == (
+        "ValueError: Validation error for question 'git_packages': Line 1 (acme-beams): A lone variable before the host "
+        "is printed by git, pip and uv: write `x-access-token:${TOKEN}@` (or `${USER}:${TOKEN}@`)."
+    )
+    assert not (tmp_path / "app").exists()
+
+
+def test_without_trust_nothing_is_made_and_skip_tasks_gives_a_whole_app(template: Path, tmp_path: Path):
+    refused = copier("copy", "--defaults", template, tmp_path / "app", cwd=tmp_path)
+    assert refused.returncode == 4
+    assert not (tmp_path / "app").exists()
+    copier_library.run_copy(str(template), tmp_path / "app", defaults=True, skip_tasks=True, quiet=True)
+    assert (tmp_path / "app" / "app" / "__main__.py").is_file()
