@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import uv
+import yaml
 from apps import Apps
 
 from demo import runs
@@ -52,6 +54,36 @@ def test_the_app_is_installed_runs_and_passes_its_tests(
     tested = runs.test(app, virtual)
     assert "Ran 2 tests" in tested
     assert "skipped" not in tested
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["copier==9.15.0", "copier"])
+def test_the_oldest_and_the_newest_copier_make_the_same_app(
+    template: Path, hosts: DemoHosts, apps: Apps, variables: dict[str, str], tmp_path: Path, version: str
+):
+    """`uv tool run` takes the newest release of PyPI where no version is given."""
+    (tmp_path / "answers.yml").write_text(yaml.safe_dump(hosts.answers("mixed") | {"app_name": "same"}))
+    command = [
+        uv.find_uv_bin(),
+        "tool",
+        "run",
+        "--isolated",
+        "--no-config",
+        "--from",
+        version,
+        "copier",
+        "copy",
+    ]
+    options = ["--trust", "--defaults", "--vcs-ref", "HEAD", "--data-file", str(tmp_path / "answers.yml")]
+    runs.run([*command, *options, template, tmp_path / "app"], tmp_path, {})
+    expected = apps.make(**hosts.answers("mixed"), app_name="same")
+    different = subprocess.run(
+        ["diff", "-r", "--exclude=.git", tmp_path / "app", expected],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert different.stdout == ""
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +211,7 @@ def test_an_empty_submodule_says_what_to_type(submodules: tuple[Path, runs.Virtu
     subprocess.run(["git", "-C", app, "commit", "-qm", "work"], check=True)
     subprocess.run(["git", "clone", "-q", app, clone], check=True)
     with pytest.raises(
-        runs.StepFailed, match="acme-beams is empty. Run: git submodule update --init --recursive"
+        runs.StepFailed, match=r"acme-beams is empty\. Run: git submodule update --init --recursive"
     ):
         runs.run([virtual.python, "-c", "import app.work"], clone, {})
 

@@ -138,7 +138,7 @@ def test_unpinned_packages_and_defaults_do_not_choose_the_scope_silently(questio
 
 
 def test_one_package_cannot_come_from_two_places(questionnaire: Path, tmp_path: Path):
-    with pytest.raises(ValueError, match="submodule packages already"):
+    with pytest.raises(ValueError, match="already in the submodule packages"):
         ask(
             questionnaire,
             tmp_path / "app",
@@ -206,8 +206,8 @@ def test_the_command_line_says_the_sentence_last_and_leaves_nothing(template: Pa
     done = copier("copy", "--trust", "--defaults", *options, template, tmp_path / "app", cwd=tmp_path)
     assert done.returncode == 1
     assert last_line(done) == (
-        "ValueError: Validation error for question 'git_packages': Line 1 (acme-beams): A lone variable before the host "
-        "is printed by git, pip and uv: write `x-access-token:${TOKEN}@` (or `${USER}:${TOKEN}@`)."
+        "ValueError: Validation error for question 'git_packages': Line 1: lone variable: git, pip and uv print it; "
+        "write `x-access-token:${TOKEN}@` or `${USER}:${TOKEN}@` before the host (acme-beams)."
     )
     assert not (tmp_path / "app").exists()
 

@@ -1,0 +1,102 @@
+"""The questionnaire at a real terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+if sys.platform == "win32":
+    pytest.skip("Windows has no pseudo-terminal for pexpect", allow_module_level=True)
+
+import pexpect
+
+ALT_ENTER = "\x1b\r"
+DOWN = "\x1b[B"
+
+
+@pytest.fixture
+def terminal(questionnaire: Path, tmp_path: Path) -> Iterator[pexpect.spawn]:
+    """`copier copy` at a terminal of 80 columns; the hook is left out, it needs no terminal."""
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "copier", "copy", "--skip-tasks", str(questionnaire), str(tmp_path / "my-app")],
+        dimensions=(60, 80),
+        encoding="utf-8",
+        timeout=20,
+    )
+    yield child
+    child.close(force=True)
+
+
+def answers(tmp_path: Path) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load((tmp_path / "my-app" / ".copier-answers.yml").read_text())
+    return found
+
+
+def test_enter_at_every_question_gives_an_app_without_packages(terminal: pexpect.spawn, tmp_path: Path):
+    for question, keys in (
+        ("called", "\r"),
+        ("does the app run", "\r"),
+        ("get its private packages", "\r"),
+        ("are submodules", ALT_ENTER),
+        ("Which Python", "\r"),
+        ("Which CI", "\r"),
+    ):
+        terminal.expect(question)
+        terminal.expect_exact("\x1b[?25h")
+        terminal.send(keys)
+    terminal.expect(pexpect.EOF)
+    terminal.wait()
+    assert terminal.exitstatus == 0
+    assert answers(tmp_path)["submodule_packages"] == ""
+    assert answers(tmp_path)["app_name"] == "my app"
+
+
+def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, tmp_path: Path):
+    """Also with a package that is not pinned: then only the scope that allows it can be chosen."""
+    url = "https://${ACME_USER}:${ACME_PASSWORD}@packages.example.com/simple/"
+    for question, keys in (
+        ("called", "\r"),
+        ("does the app run", "\r"),
+        ("get its private packages", f"{DOWN} {DOWN} \r"),
+        ("are submodules", f"acme-beams @ https://github.com/acme/beams.git@v1{ALT_ENTER}"),
+        ("installed from Git", f"acme-loads @ git+https://github.com/acme/loads.git@v1{ALT_ENTER}"),
+        ("come from the index", f"acme-units>=2{ALT_ENTER}"),
+        ("address of the index", f"{url}\r"),
+        ("or instead of it", "\r"),
+        ("Which Python", "\r"),
+        ("Which CI", "\r"),
+    ):
+        terminal.expect(question)
+        terminal.expect_exact("\x1b[?25h")
+        terminal.send(keys)
+    terminal.expect(pexpect.EOF)
+    terminal.wait()
+    assert terminal.exitstatus == 0
+    given = answers(tmp_path)
+    assert given["strategies"] == ["submodule", "git", "index"]
+    assert given["index_packages"] == "acme-units>=2"
+    assert (given["index_url"], given["index_scope"]) == (url, "only")
+
+
+def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pexpect.spawn, tmp_path: Path):
+    """The screen has one line for it, and Copier's own words fill two thirds, so the cause comes first."""
+    for question, keys in (("called", "\r"), ("does the app run", "\r"), ("get its private packages", "\r")):
+        terminal.expect(question)
+        terminal.expect_exact("\x1b[?25h")
+        terminal.send(keys)
+    terminal.expect("are submodules")
+    terminal.expect_exact("\x1b[?25h")
+    terminal.send(f"acme-beams @ https://ghp_0123456789@github.com/acme/beams.git{ALT_ENTER}")
+    terminal.expect("Validation error for question 'submodule_packages': Line 1: literal sec")
+    terminal.send("\x7f" * 80 + ALT_ENTER)
+    terminal.expect("Which Python")
+    terminal.send("\r")
+    terminal.expect("Which CI")
+    terminal.send("\r")
+    terminal.expect(pexpect.EOF)
+    assert answers(tmp_path)["submodule_packages"] == ""
