@@ -82,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
+    except (RuntimeError, OSError) as error:
+        console.print(f"The hosts cannot start: {error}", markup=False, highlight=False)
+        console.print("Their packages are built with tools from PyPI; see whether this machine reaches it.")
+        return 1
     return finish(console, rows, options.keep)
 
 
@@ -144,9 +148,12 @@ def serve(hosts: DemoHosts) -> int:
     """Keep the hosts up until Ctrl-C, with commands to paste."""
     print("\nSet the login in another terminal, there only:\n")
     for name, value in hosts.variables.items():
-        print(f"  export {name}={value}")
+        print(f'  $env:{name} = "{value}"' if sys.platform == "win32" else f"  export {name}={value}")
+    # This Python has Copier, whatever the other terminal has on its PATH.
+    copy = f"{shlex.quote(sys.executable)} -m copier copy --trust --vcs-ref HEAD"
+    template = shlex.quote(str(runs.TEMPLATE))
     print("\nAnswer the questions yourself:\n")
-    print(f"  copier copy --trust --vcs-ref HEAD {shlex.quote(str(runs.TEMPLATE))} my-app\n")
+    print(f"  {copy} {template} my-app\n")
     print("Lines to paste as submodules or as packages from Git:\n")
     for line in hosts.git_lines():
         print(f"  {line}")
@@ -157,7 +164,7 @@ def serve(hosts: DemoHosts) -> int:
     quoted = [
         f"--data {shlex.quote(f'{name}={_as_data(value)}')}" for name, value in hosts.answers("mixed").items()
     ]
-    print(f"  copier copy --trust --defaults --vcs-ref HEAD {' '.join(quoted)} {runs.TEMPLATE} my-app")
+    print(f"  {copy} --defaults {' '.join(quoted)} {template} my-app")
     print("\nCtrl-C ends the hosts.", flush=True)
     try:
         while True:
