@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from copier._main import Worker
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_PACKAGES: dict[str, Any] = {"strategies": []}
@@ -22,6 +23,16 @@ def questions(template: Path = ROOT) -> list[str]:
     """The names that copier.yml asks for, in order; computed values are left out."""
     data = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
     return [name for name, one in data.items() if not name.startswith("_") and one.get("when") is not False]
+
+
+def ask(template: Path, destination: Path, **answers: Any) -> dict[str, Any]:
+    """All answers of the questionnaire, computed ones included, without rendering anything."""
+    worker = Worker(
+        src_path=str(template), dst_path=destination, data=answers, defaults=True, quiet=True, unsafe=True
+    )
+    with worker:
+        worker._ask()
+        return dict(worker.answers.combined)
 
 
 def snapshot(folder: Path, tag: str) -> Path:

@@ -10,24 +10,13 @@ import copier as copier_library
 import pytest
 import yaml
 from answers import parse_answer
-from apps import copier, data, last_line, questions
-from copier._main import Worker
+from apps import ask, copier, data, last_line, questions
 from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED, REFUSED_INDEX_URLS
 
 CASES = [(strategy, line) for strategy, lines in ACCEPTED.items() for line in lines]
 ATTACKS = [(strategy, *case) for strategy, cases in REFUSED.items() for case in cases]
 SECRETS = ["ghp_0123", "glpat-0123", "ATBB0123", "AKIA0123", ":secret"]
 URL = ACCEPTED_INDEX_URLS[0]
-
-
-def ask(template: Path, destination: Path, **answers: Any) -> dict[str, Any]:
-    """All answers of the questionnaire, computed ones included, without rendering anything."""
-    worker = Worker(
-        src_path=str(template), dst_path=destination, data=answers, defaults=True, quiet=True, unsafe=True
-    )
-    with worker:
-        worker._ask()
-        return dict(worker.answers.combined)
 
 
 def answers_with(strategy: str, lines: str, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""Write docs/platforms.md from template/_macros/platforms.jinja: `uv run python tests/write_platforms_page.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "platforms.md"
+
+HEAD = """\
+<!-- Written by tests/write_platforms_page.py from template/_macros/platforms.jinja; change it there. -->
+
+# Platforms
+
+What to type for the host of your packages, and what it wants from you. The examples can be pasted: put your
+names for `acme`, `beams`, `units` and `example.com`, and leave `${…}` as it is, the name of an environment
+variable. A user name without `${…}` is a constant of the host and no secret.
+
+The facts about hosted services are from the sources in each section, not from a login; what those leave open
+is called unverified. devpi and pypiserver are run by the tests.
+
+## Which strategy fits
+
+| packages on | strategy | `index_scope` |
+|---|---|---|
+"""
+
+GIT = """
+## Git hosts
+
+The examples are lines of `submodule_packages` or `git_packages`. A line with `git+ssh://` logs in with your SSH
+key and needs no variable. A release is a tag: `git push origin v1.2.3`.
+"""
+
+INDEX = """
+## Package indexes
+
+The examples are answers to `index_url`. A release is an upload of what you built,
+`python -m twine upload --repository-url ADDRESS dist/*`, with user name and token in `TWINE_USERNAME` and
+`TWINE_PASSWORD`; the address is not the one for installing. `index_scope: only` needs an index that has PyPI's
+packages too.
+"""
+
+
+def platforms() -> list[dict[str, Any]]:
+    """What platforms.jinja says, in its order."""
+    environment = Environment(loader=FileSystemLoader(ROOT), undefined=StrictUndefined)
+    module: Any = environment.get_template("template/_macros/platforms.jinja").module
+    return list(module.PLATFORMS)
+
+
+def anchor(title: str) -> str:
+    """The fragment that leads to a heading."""
+    return title.lower().replace(" ", "-")
+
+
+def section(platform: dict[str, Any]) -> str:
+    """One platform: its examples, then the same rows for each of its kind."""
+    names = [f"`{name}`" for name in platform["users"] if name != "git"]
+    rows = {
+        "fixed user names": ", ".join(names) or "none: name a variable",
+        "token": platform["token"],
+        "scopes": platform["scopes"],
+        "CI": platform["ci"],
+    }
+    if platform["kind"] == "git":
+        rows["index"] = platform["index"]
+    else:
+        rows["upload address"] = platform["upload"]
+        rows["has PyPI too"] = platform["mirror"]
+    rows["sources"] = ", ".join(f"[{title}]({url})" for title, url in platform["sources"])
+    note = f"\n{platform['note']}\n" if platform["note"] else ""
+    examples = "\n".join(platform["examples"])
+    table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
+    return (
+        f"\n### {platform['title']}\n\n```text\n{examples}\n```\n{note}\n| what | how |\n|---|---|\n{table}\n"
+    )
+
+
+def page() -> str:
+    """The whole text of docs/platforms.md."""
+    listed = platforms()
+    overview = [
+        f"| [{one['title']}](#{anchor(one['title'])}) | "
+        + ("submodule, git | |" if one["kind"] == "git" else f"index | `{one['scope']}` |")
+        for one in listed
+    ]
+    return "".join(
+        [
+            HEAD,
+            *(f"{row}\n" for row in overview),
+            GIT,
+            *(section(one) for one in listed if one["kind"] == "git"),
+            INDEX,
+            *(section(one) for one in listed if one["kind"] == "index"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8", newline="\n")
