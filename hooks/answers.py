@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 SUBMODULES = "app/submodules"
 STRATEGIES = ("submodule", "git", "index")
@@ -81,6 +79,12 @@ def parse_answer(strategy: str, text: str) -> list[Package]:
 
     Raises `AnswersError` for a line that is no requirement (PEP 508).
     """
+    if not text.strip():
+        return []
+    # An app without packages does not wait for this import.
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     packages = []
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         line = _COMMENT.sub("", raw).strip()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fetch import Fetcher, NotDone, relative_path
 from git import GitError
@@ -23,8 +23,9 @@ from plan import (
     TakeOver,
     Undeclare,
     Wanted,
+    applied_to,
 )
-from repository import Repository, write_applied
+from repository import Repository, read_applied, write_applied
 
 # More gains little: at eight the servers' answers, not the waiting, set the pace.
 PARALLEL = 8
@@ -64,20 +65,20 @@ def apply(
             outcomes.append(_take_over(repository, action.wanted))
         elif isinstance(action, Drop):
             outcomes.append(_drop(fetcher, current, action.path, gitlinks))
-    applied = dict(current.applied)
+    applied: dict[str, Applied] = {}
     fetches = [action for action in actions if isinstance(action, Add | Move | Replace | Populate)]
     try:
         for fetch, outcome, commit in _fetch_all(fetches, fetcher, progress):
             outcomes.append(outcome)
             if commit:
                 gitlinks[fetch.wanted.path] = commit
-                applied[fetch.wanted.path] = Applied(fetch.wanted.url, fetch.wanted.ref)
+                applied[fetch.wanted.path] = Applied(fetch.wanted.url, fetch.wanted.ref, commit)
     finally:
         # An interrupted run keeps what it has finished.
         shutil.rmtree(fetcher.scratch, ignore_errors=True)
         if gitlinks or sections:
             _stage(repository, gitlinks)
-        _remember(repository, wanted, current, applied, gitlinks)
+        remember(repository, wanted, current, applied, gitlinks)
     return outcomes
 
 
@@ -85,6 +86,9 @@ def _fetch_all(
     fetches: Sequence[Add | Move | Replace | Populate], fetcher: Fetcher, progress: Progress
 ) -> Iterator[tuple[Add | Move | Replace | Populate, Outcome, str]]:
     """Fetch side by side; yields each action with its outcome and its commit as soon as it is finished."""
+    # A run that has nothing to do does not wait for this import.
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
     shutil.rmtree(fetcher.scratch, ignore_errors=True)
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = {pool.submit(_fetch, action, fetcher): action for action in fetches}
@@ -138,8 +142,8 @@ def _drop(fetcher: Fetcher, current: Current, path: str, gitlinks: dict[str, str
     name = path.rpartition("/")[2]
     work = fetcher.work_in(path)
     if work:
-        section = current.recorded[path]
-        if path not in current.declared:
+        section = current.recorded.get(path)
+        if section and path not in current.declared:
             _write_section(repository, Declare(section))
         return Outcome(
             name,
@@ -149,13 +153,20 @@ def _drop(fetcher: Fetcher, current: Current, path: str, gitlinks: dict[str, str
     gitlinks[path] = None
     if path in current.declared:
         _write_section(repository, Undeclare(current.declared[path]))
-    shutil.rmtree(repository.top / path, ignore_errors=True)
-    shutil.rmtree(repository.module(path), ignore_errors=True)
-    try:
+    folder, module = repository.top / path, repository.module(path)
+    # In this order a killed run leaves what the next one takes for half-made, not for the user's work.
+    (module / "index").unlink(missing_ok=True)
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != ".git":
+            entry.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(module, ignore_errors=True)
+    # A submodule that this clone never initialised has no section there.
+    with contextlib.suppress(GitError):
         repository.git("config", "--remove-section", f"submodule.{path}")
-    except GitError:
-        pass  # never initialised in this clone
-    parent = (repository.top / path).parent
+    parent = folder.parent
     if parent.is_dir() and not any(parent.iterdir()):
         parent.rmdir()
     return Outcome(name, True, "removed")
@@ -165,12 +176,42 @@ def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
     """Write or remove one section of ``.gitmodules``, through Git."""
     section: Section = action.section
     file = ("config", "--file", str(repository.gitmodules))
+    if repository.gitmodules.exists():
+        text = repository.gitmodules.read_text(encoding="utf-8", errors="surrogateescape")
+        # An update that adopts the user's own submodule leaves its section beside the rendered one.
+        changed = without_section(text, section.name, keep=isinstance(action, Declare))
+        if changed != text:
+            repository.gitmodules.write_text(changed, encoding="utf-8", errors="surrogateescape")
     if isinstance(action, Undeclare):
-        repository.git(*file, "--remove-section", f"submodule.{section.name}")
         return
     for key, value in section.settings:
         spelled = "managedBy" if key == "managedby" else key
         repository.git(*file, f"submodule.{section.name}.{spelled}", value)
+    if not section.get("branch"):
+        # Git fails where there is nothing to unset.
+        with contextlib.suppress(GitError):
+            repository.git(*file, "--unset-all", f"submodule.{section.name}.branch")
+
+
+def without_section(text: str, name: str, *, keep: int = 0) -> str:
+    """The text of a ``.gitmodules`` without the sections of a name, but for the first ``keep`` of them.
+
+    Comments stay: `git config --remove-section` takes those below the section with it, which are
+    often about the next one.
+    """
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    header = f'[submodule "{escaped}"]'
+    kept = []
+    found = 0
+    inside = False
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if bare.startswith("["):
+            found += bare.startswith(header)
+            inside = bare.startswith(header) and found > keep
+        if not inside or not bare or bare.startswith(("#", ";")):
+            kept.append(line)
+    return "".join(kept)
 
 
 def _stage(repository: Repository, gitlinks: dict[str, str | None]) -> None:
@@ -179,26 +220,55 @@ def _stage(repository: Repository, gitlinks: dict[str, str | None]) -> None:
     lines = [f"100644 {blob} 0\t.gitmodules"]
     for path, commit in sorted(gitlinks.items()):
         lines.append(f"160000 {commit} 0\t{path}" if commit else f"0 {'0' * 40} 0\t{path}")
-    repository.git("update-index", "--add", "--index-info", stdin="\n".join(lines) + "\n")
+    repository.git("update-index", "--add", "--replace", "--index-info", stdin="\n".join(lines) + "\n")
     added = [path for path, commit in sorted(gitlinks.items()) if commit]
     if added:
+        known = _initialised(repository)
         repository.git("submodule", "--quiet", "init", "--", *added)
-        repository.git("submodule", "--quiet", "sync", "--", *added)
+        # It takes several Git processes a submodule, and only one that was there before needs it.
+        stale = [path for path in added if path in known]
+        if stale:
+            repository.git("submodule", "--quiet", "sync", "--", *stale)
 
 
-def _remember(
+def initialise(repository: Repository, paths: Sequence[str]) -> None:
+    """`git submodule init` where it is missing: a run killed at its end has staged gitlinks and not come to it."""
+    missing = sorted({*paths} - _initialised(repository)) if paths else []
+    if missing:
+        repository.git("submodule", "--quiet", "init", "--", *missing)
+
+
+def _initialised(repository: Repository) -> set[str]:
+    """The submodules that `git submodule init` knows, by name, which is the path."""
+    try:
+        listed = repository.git("config", "--name-only", "-z", "--get-regexp", r"^submodule\..*\.url$")
+    except GitError:
+        return set()
+    return {key.removeprefix("submodule.").removesuffix(".url") for key in listed.split("\0")}
+
+
+def remember(
     repository: Repository,
     wanted: Sequence[Wanted],
     current: Current,
-    applied: dict[str, Applied],
-    gitlinks: dict[str, str | None],
+    applied: Mapping[str, Applied],
+    gitlinks: Mapping[str, str | None],
 ) -> None:
-    """Write down what is in place, for every wanted submodule that has a gitlink."""
-    linked = {*current.gitlinks, *(path for path, commit in gitlinks.items() if commit)}
+    """Write down what is in place: ``applied`` by this run, and what was there before it.
+
+    Other apps of the same repository keep what is known of theirs.
+    """
+    dropped = {path for path, commit in gitlinks.items() if commit is None}
+    before = read_applied(repository)
     known = {
-        one.path: applied.get(one.path, Applied(one.url, one.ref)) for one in wanted if one.path in linked
+        path: one
+        for path, one in before.items()
+        if not path.startswith(current.below) or (path in current.gitlinks and path not in dropped)
     }
-    others = {
-        path: one for path, one in applied.items() if not path.startswith(current.below) and path in linked
-    }
-    write_applied(repository, {**others, **known})
+    for one in wanted:
+        if one.path in applied:
+            known[one.path] = applied[one.path]
+        elif one.path in current.gitlinks:
+            known[one.path] = replace(applied_to(one, current), commit=current.gitlinks[one.path])
+    if known != before:
+        write_applied(repository, known)

@@ -23,6 +23,13 @@ _REPOSITORY_VARIABLES = (
 )
 
 
+# A credential helper (gitcredentials(7)) that only names the variables: Git shows and stores nothing.
+_HELPER = (
+    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
+    '"$PRIVATE_PACKAGES_USER" "$PRIVATE_PACKAGES_PASSWORD"; }; f'
+)
+
+
 class MissingVariable(Exception):
     """An environment variable that a package line names is not set, or empty; the first argument is its name."""
 
@@ -37,14 +44,12 @@ def variables_of(user_info: str) -> list[str]:
     return _VARIABLE.findall(user_info)
 
 
-def authorization(user_info: str, environ: Mapping[str, str]) -> str | None:
-    """The value of an ``Authorization`` header (RFC 7617), or None when the line has no user-info.
+def login(user_info: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """User and password that a user-info such as ``${USER}:${TOKEN}`` stands for.
 
     Values are percent-decoded, because pip and uv do the same with the same variables.
     Raises `MissingVariable`.
     """
-    if not user_info:
-        return None
 
     def value(match: re.Match[str]) -> str:
         found = environ.get(match[1], "")
@@ -53,28 +58,40 @@ def authorization(user_info: str, environ: Mapping[str, str]) -> str | None:
         return found
 
     user, _, password = user_info.partition(":")
-    decoded = f"{unquote(_VARIABLE.sub(value, user))}:{unquote(_VARIABLE.sub(value, password))}"
-    return "Basic " + base64.b64encode(decoded.encode()).decode("ascii")
+    return unquote(_VARIABLE.sub(value, user)), unquote(_VARIABLE.sub(value, password))
 
 
 def git_environment(
-    environ: Mapping[str, str], *, url: str = "", user_info: str = "", silence: int = 15
+    environ: Mapping[str, str],
+    *,
+    url: str = "",
+    user_info: str = "",
+    silence: int = 15,
+    redirects: bool = False,
 ) -> dict[str, str]:
     """The environment for one Git process: no prompt, no hang, and the login for the host of ``url`` alone.
 
-    The login travels as ``http.<scheme://host/>.extraHeader`` in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1),
-    "ENVIRONMENT"), appended to what is there, so that Git asks no credential helper and none
-    stores it. ``silence`` is in seconds. Raises `MissingVariable`.
+    The login travels in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1), "ENVIRONMENT"), appended to what is
+    there; the user's own credential helpers are left out, so that none stores it. Without ``redirects``
+    it is a header, ``http.<scheme://host/>.extraHeader``, which saves a request; Git would send that to
+    whatever host a redirect names, so none is followed. With ``redirects`` it is a credential helper for
+    that host alone. ``silence`` is in seconds. Raises `MissingVariable`.
     """
     env = {name: value for name, value in environ.items() if name not in _REPOSITORY_VARIABLES}
     # `true` answers every password prompt with nothing; without it SSH_ASKPASS opens a window.
     env.update(LC_ALL="C", GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS_REQUIRE="never")
     settings = [("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(silence))]
-    header = authorization(user_info, environ)
-    if header:
-        parts = urlsplit(url)
-        scope = f"http.{parts.scheme}://{parts.netloc}/.extraHeader"
-        settings += [("credential.helper", ""), (scope, f"Authorization: {header}")]
+    if user_info:
+        user, password = login(user_info, environ)
+        host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        settings.append(("credential.helper", ""))
+        if redirects:
+            env.update(PRIVATE_PACKAGES_USER=user, PRIVATE_PACKAGES_PASSWORD=password)
+            settings.append((f"credential.{host}.helper", _HELPER))
+        else:
+            encoded = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+            settings.append(("http.followRedirects", "false"))
+            settings.append((f"http.{host}/.extraHeader", f"Authorization: Basic {encoded}"))
     count = int(env.get("GIT_CONFIG_COUNT") or 0)
     for number, (key, setting) in enumerate(settings, start=count):
         env[f"GIT_CONFIG_KEY_{number}"] = key

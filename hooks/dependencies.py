@@ -5,12 +5,8 @@ A submodule is imported from its folder and never installed, so nobody else inst
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 BEGIN = "# >>> What the packages in app/submodules need; the template writes this block >>>"
 END = "# <<< What the packages in app/submodules need <<<"
@@ -25,6 +21,12 @@ def own_dependencies(folder: Path, provided: Set[str]) -> list[str] | None:
     """
     if not (folder / ".git").exists():
         return None
+    # An app without submodules does not wait for these imports.
+    import tomllib
+
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     try:
         data = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         listed = data["project"]["dependencies"]
@@ -58,11 +60,14 @@ def read_block(text: str) -> dict[str, list[str]]:
 
 
 def with_block(text: str, needs: Mapping[str, Sequence[str]]) -> str:
-    """``text`` with its block replaced; without needs there is no block. Everything else stays as it is."""
+    """``text`` with its block replaced; without needs there is no block. Everything else stays as it is.
+
+    Raises ValueError when the block has a first line and no last one.
+    """
     lines = text.splitlines()
     if BEGIN in lines:
         start = lines.index(BEGIN)
-        stop = lines.index(END, start) if END in lines[start:] else len(lines) - 1
+        stop = lines.index(END, start)
         before, after = lines[:start], lines[stop + 1 :]
     else:
         before, after = lines, []
@@ -91,6 +96,8 @@ def sync_requirements(app: Path, names: Sequence[str], provided: Set[str]) -> st
             if names
             else ""
         )
+    if (BEGIN in text.splitlines()) != (END in text.splitlines()):
+        return "requirements.txt holds only one end of the block that the template writes; delete what is left of the block."
     if any(line.startswith("<<<<<<< ") for line in text.splitlines()):
         return "requirements.txt has merge conflicts; resolve them, then run `copier update --vcs-ref :current: --defaults --trust` once more."
     former = read_block(text)

@@ -17,6 +17,10 @@ from git import GitError, Network, explain, git
 from plan import Add, Move, Populate, Replace, Wanted
 from repository import Repository, only_caches
 
+# In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
+# to the superproject's.
+IN_MODULE = ("--git-dir=.", "--work-tree=.")
+
 
 class NotDone(Exception):
     """A package could not be put in place; the message is cause and cure in one clause."""
@@ -56,6 +60,7 @@ class Fetcher:
             if self.repository.module(one.path).is_dir():
                 self._network(
                     one,
+                    *IN_MODULE,
                     "fetch",
                     "--progress",
                     "--tags",
@@ -72,36 +77,28 @@ class Fetcher:
     def work_in(self, path: str) -> str:
         """What would be lost with a submodule: a clause, or the empty string."""
         module, folder = self.repository.module(path), self.repository.top / path
+        whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
+        if has_files(folder) and not whole:
+            return "files that are no submodule"
         if not (module / "HEAD").is_file():
             return ""
-        env = self.repository.env
-        if (folder / ".git").is_file():
-            status = git(
-                "status", "--porcelain", "--", ".", ":(exclude,glob)**/__pycache__/**", cwd=folder, env=env
-            )
-            if status:
-                return "uncommitted changes"
+        # Git writes the index last: without it a killed run left what is there, not the user.
+        half = not (module / "index").is_file()
         try:
-            known = git("for-each-ref", "--format=%(refname)", cwd=module, env=env).split()
+            if (folder / ".git").is_file() and not half:
+                changes = ("status", "--porcelain", "--", ".", ":(exclude,glob)**/__pycache__/**")
+                if git(*changes, cwd=folder, env=self.repository.env):
+                    return "uncommitted changes"
+            known = self._in_module(path, "for-each-ref", "--format=%(refname)").split()
             mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
             pinned = []
             if (module / "shallow").is_file():
                 # A shallow clone pinned at a commit that no branch names looks unpushed.
                 pinned = self.repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
-            unpushed = git(
-                "rev-list",
-                "--max-count=1",
-                "HEAD",
-                *mine,
-                "--not",
-                "--remotes",
-                "--tags",
-                *pinned,
-                cwd=module,
-                env=env,
-            )
+            listed = ("HEAD", *mine, "--not", "--remotes", "--tags", *pinned, "--")
+            unpushed = self._in_module(path, "rev-list", "--max-count=1", *listed)
         except GitError:
-            return ""
+            return "" if half else "a repository that Git cannot read"
         return "commits that are on no server" if unpushed.strip() else ""
 
     def _refuse_work(self, one: Wanted, why: str) -> None:
@@ -111,6 +108,11 @@ class Fetcher:
                 f"it holds {work}, so it stays as it is although {why or 'it is wanted anew'}; push or discard them"
             )
 
+    def _in_module(self, path: str, *arguments: str, stdin: str = "") -> str:
+        """Run a local Git command in a submodule's own repository; raises `GitError`."""
+        module = self.repository.module(path)
+        return git(*IN_MODULE, *arguments, cwd=module, env=self.repository.env, stdin=stdin)
+
     def _is_ours(self, one: Wanted) -> bool:
         return (self.repository.top / one.path / ".git").is_file() and self.repository.module(
             one.path
@@ -118,21 +120,34 @@ class Fetcher:
 
     def _network(self, one: Wanted, *arguments: str, cwd: Path) -> None:
         try:
-            env = git_environment(
-                self.environ, url=one.url, user_info=one.user_info, silence=self.network.silence
-            )
+            self._ask(one, *arguments, cwd=cwd, redirects=False)
         except MissingVariable as error:
             raise NotDone(
                 f"the environment variable {error.name} is not set; set it to the user name or token"
             ) from error
-        try:
-            self.network.git(*arguments, cwd=cwd, env=env)
         except GitError as error:
             raise NotDone(explain(error, url=one.url, variables=variables_of(one.user_info))) from error
 
+    def _ask(self, one: Wanted, *arguments: str, cwd: Path, redirects: bool) -> None:
+        env = git_environment(
+            self.environ,
+            url=one.url,
+            user_info=one.user_info,
+            silence=self.network.silence,
+            redirects=redirects,
+        )
+        try:
+            self.network.git(*arguments, cwd=cwd, env=env)
+        except GitError as error:
+            if redirects or not error.is_redirect:
+                raise
+            # A renamed repository, or one whose address lacks `.git`: once more, in the way that is safe.
+            self._ask(one, *arguments, cwd=cwd, redirects=True)
+
     def _clone(self, one: Wanted) -> None:
         """Clone into the scratch folder, then put the repository where Git keeps those of submodules."""
-        beside = self.scratch / one.path
+        # A clone that outlived its killed run removes its own folder when it fails: not this one.
+        beside = self.scratch / str(os.getpid()) / one.path
         shutil.rmtree(beside, ignore_errors=True)
         beside.parent.mkdir(parents=True, exist_ok=True)
         self._network(
@@ -143,7 +158,7 @@ class Fetcher:
         git("config", "core.worktree", relative_path(folder, module), cwd=beside, env=self.repository.env)
         shutil.rmtree(module, ignore_errors=True)
         module.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(beside / ".git", module)
+        (beside / ".git").replace(module)
         self._empty(folder)
 
     def _empty(self, folder: Path) -> None:
@@ -157,19 +172,16 @@ class Fetcher:
         candidates = (
             [f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref] if ref else ["refs/remotes/origin/HEAD"]
         )
-        module = self.repository.module(one.path)
         asked = "".join(f"{candidate}^{{commit}}\n" for candidate in candidates)
-        found = git(
-            "cat-file", "--batch-check=%(objectname)", cwd=module, env=self.repository.env, stdin=asked
-        )
+        found = self._in_module(one.path, "cat-file", "--batch-check=%(objectname)", stdin=asked)
         for line in found.splitlines():
             if " " not in line:
                 return line
-        if not git("for-each-ref", "--count=1", cwd=module, env=self.repository.env):
+        if not self._in_module(one.path, "for-each-ref", "--count=1"):
             raise NotDone("its repository is empty; push a first commit there")
         if not ref:
             raise NotDone("its repository has no default branch; write a ref after the URL, as in `@main`")
-        tags = git("tag", "--sort=-creatordate", cwd=module, env=self.repository.env).split()[:5]
+        tags = self._in_module(one.path, "tag", "--sort=-creatordate").split()[:5]
         raise NotDone(
             f"its repository has no tag, branch or commit `{ref}`"
             + (f" (newest tags: {', '.join(tags)})" if tags else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -22,6 +23,11 @@ class GitError(Exception):
         super().__init__(stderr)
         self.stderr = stderr
         self.stalled_after = stalled_after
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the server redirects and Git was told not to follow."""
+        return re.search(r"returned error: 3\d\d", self.stderr) is not None
 
 
 def git(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> str:
@@ -110,10 +116,11 @@ class Network:
             if time.monotonic() - last_word > self.silence + 2:
                 stalled = True
                 _terminate(process)
-            try:
-                process.wait(timeout=0.1)
-            except subprocess.TimeoutExpired:
-                continue
+            # The end of its standard error is seen at once; `wait` alone would poll, up to 50 ms late.
+            reader.join(timeout=0.1)
+            if not reader.is_alive():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.1)
         reader.join(timeout=2)
         if process.stderr is not None:
             process.stderr.close()
@@ -158,24 +165,24 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         r"Permission denied \(publickey|Could not read from remote repository|Host key verification failed",
         "SSH to {host} was refused; try `ssh -T {ssh_host}`, which shows the reason, and add your key there",
     ),
-    (r"could not read (?:Username|Password)|Authentication failed|error: 401", "{login}"),
+    (r"could not read (?:Username|Password)|Authentication failed|returned error: 401", "{login}"),
     (
-        r"error: 403",
+        r"returned error: 403",
         "{host} knows the login but does not let it read this repository (403); ask for read access, or give the token that scope",
     ),
     (
-        r"error: 404|repository .* not found|Repository not found",
+        r"returned error: 404|repository .* not found|Repository not found",
         "{host} has no such repository, or hides it from this login (404); look at the address and at the token's access",
     ),
-    (r"error: 5\d\d", "{host} has a fault of its own (HTTP {status}); try again later"),
+    (r"returned error: 5\d\d", "{host} has a fault of its own (HTTP {status}); try again later"),
     (r"Operation too slow|timed out|Timeout", "{host} stopped answering; try again later"),
     (
         r"early EOF|unexpected disconnect|RPC failed|index-pack|hung up|transfer closed|Empty reply|reset by peer|bad pack|unpack",
         "the connection to {host} broke in the middle; try again",
     ),
     (
-        r"error: 3\d\d|unable to update url base from redirection",
-        "{host} sends Git elsewhere by a redirect, which is not followed; write the new address",
+        r"returned error: 3\d\d|unable to update url base from redirection",
+        "{host} redirects in a way that Git does not follow; write the repository's new address",
     ),
 )
 
@@ -192,7 +199,10 @@ def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
         if variables
         else f"{host} wants a login; write `${{USER}}:${{TOKEN}}@` before the host, or log in with your Git credential helper"
     )
-    status = re.search(r"error: (\d{3})", error.stderr)
+    redirected = re.search(r" for '\w+://(?:[^@/']*@)?([^/']+)", error.stderr)
+    if redirected and redirected[1] != host:
+        login = f"{host} sends Git on to {redirected[1]}, which wants a login of its own; write the new address with that login"
+    status = re.search(r"returned error: (\d{3})", error.stderr)
     ssh_host = (re.search(r"(?:ssh://)?([^/:]+@[^/:]+)", url) or [host, host])[1]
     for pattern, sentence in _CAUSES:
         if re.search(pattern, error.stderr, re.IGNORECASE | re.MULTILINE):

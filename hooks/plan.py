@@ -58,10 +58,14 @@ class Module(Enum):
 
 @dataclass(frozen=True)
 class Applied:
-    """The URL and ref that were last put in place; the user's own pin may have moved since."""
+    """The URL and ref that were last put in place; the user's own pin may have moved since.
+
+    ``commit`` is what the gitlink named then; empty where only the committed answers are known.
+    """
 
     url: str
     ref: str
+    commit: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,9 @@ class Current:
 
     ``gitlinks``: commit by path, from the index. ``declared``: sections of ``.gitmodules`` in the
     work tree, ``recorded``: those of the index, both by path. ``folders`` and ``modules`` hold
-    every wanted path; ``applied`` is what earlier runs, or else the answers of the last commit, put
-    in place. ``below`` is the app's own folder of submodules. ``unmerged``: Git or Copier left a
-    conflict in ``.gitmodules``.
+    every wanted path; ``applied`` is what earlier runs put in place (see `in_place`), ``made`` is
+    all that this clone has put in place and not removed. ``below`` is the app's own folder of
+    submodules. ``unmerged``: Git or Copier left a conflict in ``.gitmodules``.
     """
 
     below: str
@@ -82,6 +86,7 @@ class Current:
     folders: Mapping[str, Folder] = field(default_factory=dict)
     modules: Mapping[str, Module] = field(default_factory=dict)
     applied: Mapping[str, Applied] = field(default_factory=dict)
+    made: Mapping[str, Applied] = field(default_factory=dict)
     unmerged: bool = False
 
 
@@ -156,6 +161,19 @@ def section_for(wanted: Wanted) -> Section:
     return Section(name=wanted.path, path=wanted.path, settings=tuple(settings))
 
 
+def in_place(
+    remembered: Mapping[str, Applied], committed: Mapping[str, Applied], gitlinks: Mapping[str, str]
+) -> dict[str, Applied]:
+    """What the gitlinks stand for, by path.
+
+    This clone's memory counts as long as the gitlink is the one it remembers: an update that could not
+    fetch leaves new answers beside an old gitlink. A gitlink that is another one by now (pulled,
+    another branch, a discarded update, the user's own pin) came with the ``committed`` answers.
+    """
+    sure = {path: one for path, one in remembered.items() if one.commit == gitlinks.get(path)}
+    return {**{path: one for path, one in committed.items() if path in gitlinks}, **sure}
+
+
 def plan(wanted: tuple[Wanted, ...], current: Current) -> list[Action]:
     """The actions that lead from ``current`` to ``wanted``; none when they agree.
 
@@ -170,22 +188,36 @@ def plan(wanted: tuple[Wanted, ...], current: Current) -> list[Action]:
         expected = section_for(one)
         # A branch that the user or an update robot wrote stays as long as the answer stays.
         answered = any(isinstance(action, Add | Move | Replace | TakeOver) for action in fetching)
-        if declared is None or (answered and declared != expected):
+        # A submodule of the user's own that the answers name from now on.
+        adopted = one.path in current.gitlinks and one.path not in current.applied
+        if declared is not None and declared.name != expected.name:
+            actions += [Undeclare(declared), Declare(expected)]
+        elif declared is None or ((answered or adopted) and declared != expected):
             actions.append(Declare(expected))
         actions += fetching
     for path in current.gitlinks:
         section = current.recorded.get(path) or current.declared.get(path)
-        if path in paths or section is None:
+        if path in paths:
             continue
-        if section.managed and path.startswith(current.below):
+        # Without a section only the memory knows whose it is: a person resolved a conflict so.
+        managed = section.managed if section else path in current.made
+        if managed and path.startswith(current.below):
             actions.append(Drop(path))
-        elif path not in current.declared:
+        elif section and path not in current.declared:
             actions.append(Declare(section))
     for path, section in current.declared.items():
         ours = section.managed and path.startswith(current.below)
         if ours and path not in paths and path not in current.gitlinks:
             actions.append(Undeclare(section))
     return actions
+
+
+def strays(wanted: tuple[Wanted, ...], current: Current) -> list[str]:
+    """The gitlinks below the app's folder of submodules of which nothing says whose they are."""
+    known = (
+        {one.path for one in wanted} | current.made.keys() | current.recorded.keys() | current.declared.keys()
+    )
+    return [path for path in current.gitlinks if path not in known]
 
 
 def _fetching(one: Wanted, current: Current) -> list[Action]:
@@ -198,15 +230,19 @@ def _fetching(one: Wanted, current: Current) -> list[Action]:
     return _moving(one, commit, current) or _populating(one, commit, current)
 
 
+def applied_to(one: Wanted, current: Current) -> Applied:
+    """What the gitlink of a wanted submodule stands for: as known, as its section says, as remembered, or as wanted."""
+    known = current.applied.get(one.path)
+    if known:
+        return known
+    section = current.recorded.get(one.path)
+    if section:
+        return Applied(section.get("url"), section.get("branch"))
+    return current.made.get(one.path) or Applied(one.url, one.ref)
+
+
 def _moving(one: Wanted, commit: str, current: Current) -> list[Action]:
-    applied = current.applied.get(one.path)
-    if applied is None:
-        section = current.recorded.get(one.path)
-        applied = (
-            Applied(url=section.get("url"), ref=section.get("branch"))
-            if section
-            else Applied(one.url, one.ref)
-        )
+    applied = applied_to(one, current)
     if applied.url != one.url:
         return [Replace(one, keep=commit if applied.ref == one.ref else "")]
     if applied.ref != one.ref:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from answers import SUBMODULES, Answers, AnswersError, parse_answers
 from git import GitError, git
-from plan import Applied, Current, Folder, Module, Section, Wanted
+from plan import Applied, Current, Folder, Module, Section, Wanted, in_place
 
 _MEMORY = "private-packages.json"
 _CONFLICT = b"<<<<<<< "
@@ -81,7 +82,9 @@ def read_applied(repository: Repository) -> dict[str, Applied]:
     """What earlier runs put in place, by path; a damaged file counts as none."""
     try:
         found = json.loads(repository.memory.read_text(encoding="utf-8"))
-        return {path: Applied(url=one["url"], ref=one["ref"]) for path, one in found.items()}
+        return {
+            path: Applied(url=one["url"], ref=one["ref"], commit=one["commit"]) for path, one in found.items()
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
@@ -91,7 +94,7 @@ def write_applied(repository: Repository, applied: Mapping[str, Applied]) -> Non
     text = json.dumps({path: vars(one) for path, one in sorted(applied.items())}, indent=1)
     beside = repository.memory.with_suffix(".new")
     beside.write_text(text + "\n", encoding="utf-8")
-    os.replace(beside, repository.memory)
+    beside.replace(repository.memory)
 
 
 def wanted_submodules(answers: Answers, prefix: str) -> tuple[Wanted, ...]:
@@ -114,28 +117,32 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
     entries = repository.git("ls-files", "--stage", "-z", "--", below, ".gitmodules").split("\0")
     gitlinks: dict[str, str] = {}
     stages: set[str] = set()
+    blob = ""
     for entry in filter(None, entries):
         meta, _, path = entry.partition("\t")
         mode, commit, stage = meta.split()
         if path == ".gitmodules":
             stages.add(stage)
+            blob = commit
         elif mode == "160000":
             gitlinks[path] = commit
     recorded = _sections(repository, "--blob", ":.gitmodules") if "0" in stages else {}
     if _conflicted(repository, stages):
         return Current(below=below, gitlinks=gitlinks, recorded=recorded, unmerged=True)
-    declared = (
-        _sections(repository, "--file", str(repository.gitmodules)) if repository.gitmodules.exists() else {}
-    )
+    declared = recorded if _is_blob(repository.gitmodules, blob) else _declared(repository)
     lost = [path for path in recorded if path not in declared and path not in gitlinks]
     if lost:
         for entry in filter(None, repository.git("ls-files", "--stage", "-z", "--", *lost).split("\0")):
             meta, _, path = entry.partition("\t")
             gitlinks[path] = meta.split()[1]
     paths = [one.path for one in wanted]
-    applied = read_applied(repository)
-    if any(path in gitlinks and path not in applied for path in paths):
-        applied = {**_committed(repository, answers_file), **applied}
+    remembered = read_applied(repository)
+    strange = [
+        path
+        for path in paths
+        if path in gitlinks and (path not in remembered or remembered[path].commit != gitlinks[path])
+    ]
+    committed = _committed(repository, answers_file) if strange else {}
     return Current(
         below=below,
         gitlinks=gitlinks,
@@ -143,7 +150,8 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
         recorded=recorded,
         folders={path: _folder(repository, path) for path in paths},
         modules={path: _module(repository, path) for path in paths},
-        applied=applied,
+        applied=in_place(remembered, committed, gitlinks),
+        made=remembered,
     )
 
 
@@ -164,6 +172,22 @@ def _conflicted(repository: Repository, stages: set[str]) -> bool:
         return any(line.startswith(_CONFLICT) for line in repository.gitmodules.read_bytes().splitlines())
     except OSError:
         return False
+
+
+def _is_blob(path: Path, blob: str) -> bool:
+    """Whether a file is the blob of that id (Pro Git, "Git Objects"); a process of Git's less to start."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    new = hashlib.sha1 if len(blob) == 40 else hashlib.sha256
+    return new(b"blob %d\0" % len(content) + content).hexdigest() == blob
+
+
+def _declared(repository: Repository) -> dict[str, Section]:
+    if not repository.gitmodules.exists():
+        return {}
+    return _sections(repository, "--file", str(repository.gitmodules))
 
 
 def _sections(repository: Repository, *source: str) -> dict[str, Section]:

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from answers import Answers, AnswersError, read_answers
-from apply import apply
+from apply import apply, initialise, remember
 from credentials import git_environment
 from dependencies import sync_requirements
 from fetch import Fetcher
 from git import GitError, Network
-from plan import plan
+from plan import plan, strays
 from report import Report
 from repository import init_repository, open_repository, read_current, wanted_submodules
 
@@ -78,12 +78,21 @@ def run(app: Path, answers_file: str, environ: Mapping[str, str], report: Report
             + "."
         )
         return
+    unsure = [one.path for one in wanted if one.path in current.declared and one.path not in current.made]
+    initialise(repository, [path for path in unsure if path in current.gitlinks])
     actions = plan(wanted, current)
     if actions:
         fetcher = Fetcher(repository, Network(silence=_silence(environ)), environ)
         report.start(actions)
         for outcome in apply(actions, wanted, current, fetcher, report.progress):
             report.outcome(outcome)
+    else:
+        # A clone learns what it holds, for the day when the answers no longer say it.
+        remember(repository, wanted, current, {}, {})
+    for path in strays(wanted, current):
+        report.problem(
+            f"{path} has a gitlink and no section in .gitmodules; give it its section, or remove it with `git rm --cached {path}`."
+        )
     _requirements(app, answers, report)
 
 
