@@ -1,0 +1,196 @@
+"""What the benchmarks work on: templates, package repositories and apps, made once in a scratch folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.measure import login, run
+from demo.git import run_git
+from demo.hosts import TOKEN_USER, DemoHosts
+from demo.samples import commit, make_repository, source_files
+
+ROOT = Path(__file__).resolve().parents[1]
+MOST = 200
+MIXED = ("tag", "branch", "commit")
+_SOURCE = "acme-units"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The scratch ``folder``, the running ``hosts`` and the environment ``env`` of everything measured."""
+
+    folder: Path
+    hosts: DemoHosts
+    env: Mapping[str, str]
+
+    @cached_property
+    def template(self) -> Path:
+        """This template as it stands in the work tree, committed and tagged."""
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        names = [name for name in filter(None, listed.split("\0")) if (ROOT / name).is_file()]
+        return self._template("this", {name: (ROOT / name).read_bytes() for name in names})
+
+    def small_template(self, files: int) -> Path:
+        """A template of one question and so many one-line files: as little as Copier can do."""
+        texts = {f"template/file_{number}.txt.jinja": b"{{ name }}\n" for number in range(files)}
+        question = b"_subdirectory: template\nname:\n  type: str\n  default: app\n"
+        return self._template(f"files-{files}", {"copier.yml": question, **texts})
+
+    def equal_template(self, count: int) -> Path:
+        """A bare template that renders the very files of an app with ``count`` packages: no macro, no hook."""
+        app = self.rendered(count)
+        texts = {
+            f"template/{path.relative_to(app).as_posix()}": path.read_bytes()
+            for path in sorted(app.rglob("*"))
+            if path.is_file() and path.name != ".copier-answers.yml"
+        }
+        texts["template/{{ _copier_conf.answers_file }}.jinja"] = b"{{ _copier_answers | to_nice_yaml }}"
+        question = b"_subdirectory: template\nname:\n  type: str\n  default: app\n"
+        return self._template(f"equal-{count}", {"copier.yml": question, **texts})
+
+    def _template(self, name: str, files: Mapping[str, bytes]) -> Path:
+        folder = self.folder / "templates" / name
+        if folder.exists():
+            return folder
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        run(["git", "init", "--quiet"], folder, self.env)
+        save(folder, self.env)
+        run(["git", "tag", "v1.0.0"], folder, self.env)
+        return folder
+
+    def copy(self, template: Path, app: Path, *options: str | Path) -> list[str | Path]:
+        """The command that makes an app."""
+        command = [sys.executable, "-m", "copier", "copy", "--defaults", "--trust", "--quiet"]
+        return [*command, *options, template, app]
+
+    def update(self) -> list[str | Path]:
+        """The command that updates the app in the current folder to the version that it has."""
+        return [sys.executable, "-m", "copier", "update", "--defaults", "--trust", "--quiet"]
+
+    def sync(self) -> list[str | Path]:
+        """The hook; it is compiled at every start, as in the fresh clone from which Copier runs it."""
+        return [sys.executable, "-B", self.template / "hooks" / "sync.py", "--quiet"]
+
+    @cached_property
+    def package_commits(self) -> dict[str, str]:
+        """The commits of every package repository by kind of ref; makes the repositories on first use.
+
+        The tag and the commit are older than the tip of the branch; the commit has no name of its own.
+        """
+        root = self.hosts.git.root / "acme"
+        first = make_repository(root, "package-000", source_files(_SOURCE, "1.0.0"))
+        oldest = run_git("-C", first, "rev-parse", "main")
+        released = commit(first, source_files(_SOURCE, "2.0.0"), tag="v2.0.0")
+        tip = commit(first, source_files(_SOURCE, "2.1.0"))
+        for number in range(1, MOST):
+            shutil.copytree(first, root / f"package-{number:03}.git")
+        return {"tag": released, "branch": tip, "commit": oldest}
+
+    def refs(self, count: int, kinds: Sequence[str]) -> list[tuple[str, str]]:
+        """Names and refs of ``count`` packages, the kinds of refs in turn."""
+        spelled = {"tag": "v2.0.0", "branch": "main", "commit": self.package_commits["commit"]}
+        return [(f"package-{number:03}", spelled[kinds[number % len(kinds)]]) for number in range(count)]
+
+    def data_file(self, count: int, kinds: Sequence[str]) -> Path:
+        """The answers for an app with ``count`` submodules."""
+        lines = [self.hosts.git_line(name, ref) for name, ref in self.refs(count, kinds)]
+        text = "".join(f"  {line}\n" for line in lines) or "\n"
+        path = self.folder / f"answers-{count}-{'-'.join(kinds)}.yml"
+        path.write_text(f"submodule_packages: |-\n{text}", encoding="utf-8")
+        return path
+
+    def rendered(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
+        """An app with ``count`` submodules in its answers, rendered and not yet synced."""
+        app = self.folder / f"rendered-{count}-{'-'.join(kinds)}"
+        if not app.exists():
+            answers = self.data_file(count, kinds)
+            run(self.copy(self.template, app, "--skip-tasks", "--data-file", answers), self.folder, self.env)
+        return app
+
+    def finished(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
+        """The same app with its submodules in place, committed."""
+        app = self.folder / f"finished-{count}-{'-'.join(kinds)}"
+        if not app.exists():
+            fresh(self.rendered(count, kinds), app, self.env)
+            run(self.sync(), app, self.env)
+            save(app, self.env)
+        return app
+
+    def published(self, count: int, kinds: Sequence[str] = MIXED) -> str:
+        """The address of the finished app on the Git host."""
+        name = f"app-{count}-{'-'.join(kinds)}"
+        target = self.hosts.git.path_of(name)
+        if not target.exists():
+            run(
+                ["git", "clone", "--quiet", "--bare", self.finished(count, kinds), target],
+                self.folder,
+                self.env,
+            )
+        return self.hosts.git.url_of(name)
+
+    def adopted(self, count: int) -> Path:
+        """The finished app, submodules and all, as an app of the bare template of equal size."""
+        app = self.folder / f"adopted-{count}"
+        if not app.exists():
+            shutil.copytree(self.finished(count), app, symlinks=True)
+            answers = f"_commit: v1.0.0\n_src_path: {self.equal_template(count)}\nname: app\n"
+            (app / ".copier-answers.yml").write_text(answers, encoding="utf-8")
+            save(app, self.env)
+            run(self.update(), app, self.env)
+        return app
+
+    def one_by_one(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
+        """A script that does the hook's work with `git submodule add`, one package after the other."""
+        lines = ["set -e"]
+        for name, ref in self.refs(count, kinds):
+            path, url = f"app/submodules/{name}", self.hosts.git.url_of(name)
+            lines.append(f"git submodule --quiet add {url} {path}")
+            lines.append(f"git -C {path} checkout --quiet {ref}")
+        script = self.folder / f"one-by-one-{count}-{'-'.join(kinds)}.sh"
+        script.write_text("\n".join([*lines, "git add app/submodules", ""]), encoding="utf-8")
+        return script
+
+    @property
+    def login(self) -> dict[str, str]:
+        """Variables that log plain Git in at the Git host."""
+        return login(self.hosts.git, TOKEN_USER, self.hosts.variables["ACME_TOKEN"])
+
+
+def fresh(source: Path, app: Path, env: Mapping[str, str]) -> None:
+    """Make ``app`` a copy of ``source`` in a new repository."""
+    remove(app)
+    shutil.copytree(source, app)
+    run(["git", "init", "--quiet"], app, env)
+
+
+def empty(app: Path, env: Mapping[str, str]) -> None:
+    """Make ``app`` a new repository without a file."""
+    remove(app)
+    app.mkdir(parents=True)
+    run(["git", "init", "--quiet"], app, env)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def save(folder: Path, env: Mapping[str, str]) -> None:
+    """Commit everything."""
+    run(["git", "add", "--all"], folder, env)
+    run(["git", "commit", "--quiet", "--allow-empty", "-m", "Work"], folder, env)
