@@ -8,6 +8,7 @@ import re
 import subprocess
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import copier
 import pytest
@@ -50,7 +51,7 @@ def documents(app: Path) -> dict[str, str]:
     return {name: (app / name).read_text(encoding="utf-8") for name in names if (app / name).exists()}
 
 
-def answered(app: Path, name: str) -> object:
+def answered(app: Path, name: str) -> Any:
     return yaml.safe_load((app / ".copier-answers.yml").read_text(encoding="utf-8"))[name]
 
 
@@ -158,8 +159,8 @@ def test_symptoms_are_quoted_as_the_app_prints_them(app: Path):
 
 def test_the_page_of_an_app_without_package_says_how_to_get_one(questionnaire: Path, tmp_path: Path):
     """Whether no strategy is chosen, or one that has no package yet."""
-    for number, strategies in enumerate(CHOSEN):
-        app = render(questionnaire, tmp_path / str(number), strategies=list(strategies))
+    for strategies in (CHOSEN[0], CHOSEN[-1]):
+        app = render(questionnaire, tmp_path / f"app{len(strategies)}", strategies=list(strategies))
         page = documents(app)[PAGE]
         assert blocks(page, "sh")[0] == "copier update --vcs-ref :current: --trust"
         assert not re.search("|".join(WORDS.values()), "\n".join(documents(app).values()).lower())
@@ -178,7 +179,7 @@ def test_a_name_full_of_markup_stays_a_name(questionnaire: Path, tmp_path: Path)
 
 
 def test_ci_fetches_checks_installs_and_tests_in_this_order(app: Path):
-    ci = CI_FILES[str(answered(app, "ci"))]
+    ci = CI_FILES[answered(app, "ci")]
     text = (app / ci).read_text(encoding="utf-8") if ci else documents(app)[PAGE].partition("## CI")[2]
     wanted = ["python -m pip install -r requirements.txt", "python -m unittest"]
     if answered(app, "strategies"):
@@ -194,13 +195,11 @@ def test_ci_fetches_checks_installs_and_tests_in_this_order(app: Path):
     assert ("ci-publish my-app" in text) == (bool(ci) and answered(app, "platform") == "viktor")
 
 
-@pytest.mark.parametrize("strategies", CHOSEN, ids=str)
-def test_the_workflow_has_least_rights_pinned_actions_and_secrets_where_they_are_needed(
-    questionnaire: Path, tmp_path: Path, strategies: tuple[str, ...]
-):
-    app = render(questionnaire, tmp_path / "app", platform="viktor", ci="github", **answers_for(strategies))
+@pytest.mark.parametrize("app", [one for one in APPS if one[2] == "github"], indirect=True, ids=str)
+def test_the_workflow_has_least_rights_pinned_actions_and_secrets_where_they_are_needed(app: Path):
     text = (app / CI_FILES["github"]).read_text(encoding="utf-8")
     workflow = yaml.safe_load(text)
+    chosen = answered(app, "strategies")
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
         assert job["permissions"] == {"contents": "read"}
@@ -222,7 +221,7 @@ def test_the_workflow_has_least_rights_pinned_actions_and_secrets_where_they_are
     }.items():
         wanted = {
             variable
-            for strategy in needed.intersection(strategies)
+            for strategy in needed.intersection(chosen)
             for variable in re.findall(
                 r"\$\{([A-Z_]+)\}", LINES[strategy] + (INDEX_URL if strategy == "index" else "")
             )
@@ -230,11 +229,8 @@ def test_the_workflow_has_least_rights_pinned_actions_and_secrets_where_they_are
         assert steps.get(name, set()) == wanted, name
 
 
-@pytest.mark.parametrize("strategies", CHOSEN, ids=str)
-def test_azure_maps_each_secret_into_the_steps_that_need_it(
-    questionnaire: Path, tmp_path: Path, strategies: tuple[str, ...]
-):
-    app = render(questionnaire, tmp_path / "app", platform="viktor", ci="azure", **answers_for(strategies))
+@pytest.mark.parametrize("app", [one for one in APPS if one[2] == "azure"], indirect=True, ids=str)
+def test_azure_maps_each_secret_into_the_steps_that_need_it(app: Path):
     pipeline = yaml.safe_load((app / CI_FILES["azure"]).read_text(encoding="utf-8"))
     for job in pipeline["jobs"]:
         for step in job["steps"]:
@@ -365,7 +361,7 @@ def test_the_lines_of_the_page_log_git_in_to_the_apps_own_hosts_and_store_nothin
 
 def test_ssh_and_open_repositories_need_no_lines(questionnaire: Path, tmp_path: Path):
     packages = "acme-a @ git@git.acme.example:acme/a.git\nacme-b @ https://git.acme.example/acme/b.git"
-    for ci in CI_FILES:
+    for ci in ("github", "gitlab"):
         app = render(
             questionnaire, tmp_path / ci, ci=ci, strategies=["submodule"], submodule_packages=packages
         )

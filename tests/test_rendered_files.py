@@ -134,6 +134,7 @@ def test_only_what_was_chosen_is_there(app: Path):
     assert ("--extra-index-url" in requirements) == ("index" in chosen)
     assert "--index-url" not in requirements.replace("--extra-index-url", "")
     assert (app / "viktor.config.toml").exists() == (answers["platform"] == "viktor")
+    assert (app / ".viktorignore").exists() == (answers["platform"] == "viktor")
     assert (app / "app" / "__main__.py").exists() == (answers["platform"] == "python")
     ci_files = {
         "github": ".github/workflows/ci.yml",
