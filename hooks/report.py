@@ -67,10 +67,11 @@ class Report:
         for sentence in self.problems:
             self._write(f"  {sentence}")
         self._write("When that is mended, type in the app's folder:")
-        self._write(f"  {self._finishing_command()}")
+        for command in self._finishing_commands():
+            self._write(f"  {command}")
 
-    def _finishing_command(self) -> str:
-        """Before the first commit there is nothing that `copier update` could compare with."""
+    def _finishing_commands(self) -> list[str]:
+        """An update wants a clean work tree; before the first commit it has nothing to compare with."""
         committed = False
         if self.repository is not None:
             try:
@@ -78,8 +79,9 @@ class Report:
             except GitError:
                 committed = False
         if committed:
-            return "copier update --vcs-ref :current: --defaults --trust"
-        return f"copier copy --defaults --overwrite --trust {shlex.quote(self.source)} ."
+            commit = ["git add --all", 'git commit -m "Save what is there"']
+            return [*commit, "copier update --vcs-ref :current: --defaults --trust"]
+        return [f"copier copy --defaults --overwrite --trust {shlex.quote(self.source)} ."]
 
     def _write(self, line: str) -> None:
         if self._line_open:

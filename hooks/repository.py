@@ -114,16 +114,19 @@ def wanted_submodules(answers: Answers, prefix: str) -> tuple[Wanted, ...]:
 def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_file: str) -> Current:
     """Read what `plan` has to know; raises `GitError`."""
     below = f"{repository.prefix}{SUBMODULES}/"
-    entries = repository.git("ls-files", "--stage", "-z", "--", below, ".gitmodules").split("\0")
+    answers = f"{repository.prefix}{answers_file}"
+    entries = repository.git("ls-files", "--stage", "-z", "--", below, ".gitmodules", answers).split("\0")
     gitlinks: dict[str, str] = {}
     stages: set[str] = set()
-    blob = ""
+    blob = answers_blob = ""
     for entry in filter(None, entries):
         meta, _, path = entry.partition("\t")
         mode, commit, stage = meta.split()
         if path == ".gitmodules":
             stages.add(stage)
             blob = commit
+        elif path == answers:
+            answers_blob = commit
         elif mode == "160000":
             gitlinks[path] = commit
     recorded = _sections(repository, "--blob", ":.gitmodules") if "0" in stages else {}
@@ -142,7 +145,7 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
         for path in paths
         if path in gitlinks and (path not in remembered or remembered[path].commit != gitlinks[path])
     ]
-    committed = _committed(repository, answers_file) if strange else {}
+    committed = _committed(repository, answers, answers_blob) if strange else {}
     return Current(
         below=below,
         gitlinks=gitlinks,
@@ -155,11 +158,14 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
     )
 
 
-def _committed(repository: Repository, answers_file: str) -> dict[str, Applied]:
+def _committed(repository: Repository, path: str, blob: str) -> dict[str, Applied]:
     """URL and ref of the answers in the index: what a clone without a memory of its own started from."""
     try:
-        text = repository.git("cat-file", "blob", f":{repository.prefix}{answers_file}")
-        answers = parse_answers(text, answers_file)
+        if _is_blob(repository.top / path, blob):
+            text = (repository.top / path).read_text(encoding="utf-8")
+        else:
+            text = repository.git("cat-file", "blob", f":{path}")
+        answers = parse_answers(text, path)
     except (GitError, AnswersError):
         return {}
     return {one.path: Applied(one.url, one.ref) for one in wanted_submodules(answers, repository.prefix)}
