@@ -51,6 +51,8 @@ REFUSED = {
     "submodule": [
         ("acme-beams @ git+https://ghp_0123456789abcdefghij0123456789abcdef@github.com/a/b.git", "literal"),
         ("acme-beams @ git+https://x-access-token:ghp_0123456789abcdef@github.com/a/b.git", "literal"),
+        (f"{GIT}  # ghp_0123456789abcdefghij0123456789abcdef", "secret in the comment"),
+        ("# was https://me:secret@github.com/a/b.git", "secret in the comment"),
         ("acme-beams @ git+https://oauth2:glpat-0123456789abcdefghij@gitlab.com/a/b.git", "literal"),
         ("acme-beams @ git+https://me:ATBB0123456789abcdef@bitbucket.org/a/b.git", "literal"),
         ("acme-beams @ git+https://AKIA0123456789ABCDEF:x@git.example.com/a/b.git", "literal"),
