@@ -207,3 +207,14 @@ def test_without_trust_nothing_is_made_and_skip_tasks_gives_a_whole_app(template
     assert not (tmp_path / "app").exists()
     copier_library.run_copy(str(template), tmp_path / "app", defaults=True, skip_tasks=True, quiet=True)
     assert (tmp_path / "app" / "app" / "__main__.py").is_file()
+
+
+def test_pretending_makes_nothing_and_says_which_submodules_would_be_fetched(template: Path, tmp_path: Path):
+    line = "acme-beams @ https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1.2.3"
+    answers = data(answers_with("submodule", line))
+    done = copier(
+        "copy", "--trust", "--defaults", "--pretend", *answers, template, tmp_path / "app", cwd=tmp_path
+    )
+    assert "app/submodules/acme-beams at v1.2.3 from https://github.com/acme/beams.git" in done.stderr
+    assert "is ready" not in done.stderr
+    assert not (tmp_path / "app").exists()
