@@ -376,16 +376,33 @@ def test_the_credential_helper_by_git_config_shows_and_stores_nothing(
             life.run("git", "init", "--quiet", cwd=folder)
             done = life.run("git", "submodule", "add", url, "loads", cwd=folder, **helper)
         else:
-            command = (
-                (sys.executable, "-m", "pip", "--disable-pip-version-check")
-                if installer == "pip" and shutil.which("pip")
-                else (uv.find_uv_bin(), "pip")
-            )
-            python = () if command[-1] != "pip" else ("--python", sys.executable)
+            command = installing_with(installer)
             line = f"acme-loads @ git+{url}@v0.9.0"
-            options = ("install", *python, "--no-deps", "--target", str(folder / "t"), "-v", line)
+            options = ("--no-deps", "--target", str(folder / "t"), "-v", line)
             done = life.run(*command, *options, cwd=folder, **helper)
         assert done.returncode == 0, done.stderr
     assert any(url.encode() in line for line in processes.seen)
     assert [line for line in processes.seen if holds(line)] == []
     life.is_clean(folder)
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_an_installer_s_own_git_shows_a_login_in_the_line_and_a_storing_helper_keeps_it(
+    life: Life, tmp_path: Path, installer: str
+):
+    """What docs/security.md warns of, measured: neither is the template's, and the helper above avoids both."""
+    (tmp_path / "requirements.txt").write_text(life.line("acme-loads", "v0.9.0") + "\n")
+    options = ("--no-deps", "--target", str(tmp_path / "t"), "-r", "requirements.txt")
+    life.git.faults = Faults(delay=0.2)  # long enough to be seen
+    with ProcessList() as processes:
+        done = life.run(*installing_with(installer), *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert any(b"git" in line.split(b"\0")[0] for line in processes.seen if holds(line))
+    assert [path.name for path in leaks(life.home) if path.name == "stored"] == ["stored"]
+
+
+def installing_with(installer: str) -> tuple[str, ...]:
+    """The beginning of an installer's command."""
+    if installer == "pip":
+        return (sys.executable, "-m", "pip", "install", "--disable-pip-version-check")
+    return (uv.find_uv_bin(), "pip", "install", "--python", sys.executable)
