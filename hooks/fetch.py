@@ -43,15 +43,13 @@ class Fetcher:
         """Put one package in place and return the commit that its gitlink must name. Raises `NotDone`."""
         one = action.wanted
         folder = self.repository.top / one.path
+        if isinstance(action, Add | Populate) and has_files(folder) and not self._is_ours(one):
+            raise NotDone(f"{one.path} holds files that are no submodule; move them away")
         if isinstance(action, Add):
-            if has_files(folder) and not self._is_ours(one):
-                raise NotDone(f"{one.path} holds files that are no submodule; move them away")
             self._refuse_work(one, "the answers name another repository for it" if folder.exists() else "")
             self._clone(one)
             return self._checkout(one, self._resolve(one, one.ref))
         if isinstance(action, Populate):
-            if has_files(folder) and not self._is_ours(one):
-                raise NotDone(f"{one.path} holds files that are no submodule; move them away")
             if action.fetch:
                 self._clone(one)
             return self._checkout(one, self._resolve(one, action.commit))

@@ -37,18 +37,24 @@ def answers(tmp_path: Path) -> dict[str, object]:
     return found
 
 
+def answer(terminal: pexpect.spawn, *keys_by_question: tuple[str, str]) -> None:
+    """Wait for each question, and for the cursor that says that it listens; then type."""
+    for question, keys in keys_by_question:
+        terminal.expect(question)
+        terminal.expect_exact("\x1b[?25h")
+        terminal.send(keys)
+
+
 def test_enter_at_every_question_gives_an_app_without_packages(terminal: pexpect.spawn, tmp_path: Path):
-    for question, keys in (
+    answer(
+        terminal,
         ("called", "\r"),
         ("does the app run", "\r"),
         ("get its private packages", "\r"),
         ("are submodules", ALT_ENTER),
         ("Which Python", "\r"),
         ("Which CI", "\r"),
-    ):
-        terminal.expect(question)
-        terminal.expect_exact("\x1b[?25h")
-        terminal.send(keys)
+    )
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
@@ -59,7 +65,8 @@ def test_enter_at_every_question_gives_an_app_without_packages(terminal: pexpect
 def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, tmp_path: Path):
     """Also with a package that is not pinned: then only the scope that allows it can be chosen."""
     url = "https://${ACME_USER}:${ACME_PASSWORD}@packages.example.com/simple/"
-    for question, keys in (
+    answer(
+        terminal,
         ("called", "\r"),
         ("does the app run", "\r"),
         ("get its private packages", f"{DOWN} {DOWN} \r"),
@@ -70,10 +77,7 @@ def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, t
         ("or instead of it", "\r"),
         ("Which Python", "\r"),
         ("Which CI", "\r"),
-    ):
-        terminal.expect(question)
-        terminal.expect_exact("\x1b[?25h")
-        terminal.send(keys)
+    )
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
@@ -85,10 +89,7 @@ def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, t
 
 def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pexpect.spawn, tmp_path: Path):
     """The screen has one line for it, and Copier's own words fill two thirds, so the cause comes first."""
-    for question, keys in (("called", "\r"), ("does the app run", "\r"), ("get its private packages", "\r")):
-        terminal.expect(question)
-        terminal.expect_exact("\x1b[?25h")
-        terminal.send(keys)
+    answer(terminal, ("called", "\r"), ("does the app run", "\r"), ("get its private packages", "\r"))
     terminal.expect("are submodules")
     terminal.expect_exact("\x1b[?25h")
     terminal.send(f"acme-beams @ https://ghp_0123456789@github.com/acme/beams.git{ALT_ENTER}")
