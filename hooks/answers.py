@@ -1,15 +1,16 @@
 """What the answers ask for: the packages, and the submodules among them.
 
 The lines were validated by the questionnaire (``template/_macros/lines.jinja``); here they are only
-taken apart, with `packaging` as the parser of PEP 508.
+taken apart. A line for pip is read by `packaging` (PEP 508). A submodule's line is the template's own,
+name and Git address; reading it without `packaging` lets a fetch begin before that is imported.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
@@ -18,6 +19,7 @@ SUBMODULES = "app/submodules"
 STRATEGIES = ("submodule", "git", "index")
 
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_SUBMODULE = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*@\s*(\S+)")
 _SCP = re.compile(r"(git@[^/:@]+:[^@]+)(?:@(.*))?")
 
 
@@ -25,13 +27,12 @@ class AnswersError(Exception):
     """The answers file cannot be used; the message is a sentence for a person."""
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """One package line.
 
-    ``url`` has neither ``git+`` nor the user-info of https; ``user_info`` is what stood before the
-    host (``x-access-token:${TOKEN}``); ``ref`` is a tag, branch or commit, or empty; ``version`` is
-    the specifier of an index line; ``line`` counts from 1.
+    ``key`` is the normalised name (PEP 503). ``url`` has neither ``git+`` nor the user-info of https;
+    ``user_info`` is what stood before the host (``x-access-token:${TOKEN}``); ``ref`` is a tag, branch
+    or commit, or empty; ``version`` is the specifier of an index line; ``line`` counts from 1.
     """
 
     name: str
@@ -45,17 +46,21 @@ class Package:
     line: int
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The packages of all chosen strategies, in the order of the answers, and the template's source."""
+class Answers(NamedTuple):
+    """The answers to the chosen strategies' questions, by strategy, and the template's ``source``."""
 
-    packages: tuple[Package, ...]
+    texts: Mapping[str, str]
     source: str
 
     @property
-    def submodules(self) -> tuple[Package, ...]:
-        """The packages that are checked out into ``app/submodules``."""
-        return tuple(package for package in self.packages if package.strategy == "submodule")
+    def submodules(self) -> list[Package]:
+        """The packages that are checked out into ``app/submodules``; raises `AnswersError`."""
+        return parse_answer("submodule", self.texts.get("submodule", ""))
+
+    @property
+    def keys(self) -> set[str]:
+        """The normalised names of all private packages; raises `AnswersError`."""
+        return {one.key for strategy, text in self.texts.items() for one in parse_answer(strategy, text)}
 
 
 def _git_address(address: str) -> tuple[str, str, str]:
@@ -77,41 +82,52 @@ def _git_address(address: str) -> tuple[str, str, str]:
 def parse_answer(strategy: str, text: str) -> list[Package]:
     """Take one answer apart: a package a line, blank lines and ``#`` comments left out.
 
-    Raises `AnswersError` for a line that is no requirement (PEP 508).
+    Raises `AnswersError` for a line that is none.
     """
-    if not text.strip():
-        return []
-    # An app without packages does not wait for this import.
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
-
     packages = []
     for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         line = _COMMENT.sub("", raw).strip()
         if not line:
             continue
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement as error:
+        found = _submodule(line) if strategy == "submodule" else _requirement(line)
+        if found is None:
             raise AnswersError(
                 f"Line {number} of {strategy}_packages is no requirement; correct it with `copier update`."
-            ) from error
-        url, user_info, ref = _git_address(requirement.url) if requirement.url else ("", "", "")
-        specifier = _specifier(line) if strategy == "index" else ""
+            )
+        name, address = found
+        url, user_info, ref = _git_address(address) if address else ("", "", "")
         packages.append(
             Package(
-                name=requirement.name,
-                key=canonicalize_name(requirement.name),
+                name=name,
+                key=re.sub(r"[-_.]+", "-", name).lower(),
                 strategy=strategy,
                 requirement=line,
                 url=url,
                 user_info=user_info,
                 ref=ref,
-                version=specifier,
+                version=_specifier(line) if strategy == "index" else "",
                 line=number,
             )
         )
     return packages
+
+
+def _submodule(line: str) -> tuple[str, str] | None:
+    """Name and Git address of a submodule's line, or None."""
+    found = _SUBMODULE.fullmatch(line)
+    return (found[1], found[2]) if found else None
+
+
+def _requirement(line: str) -> tuple[str, str] | None:
+    """Name and URL of a requirement (PEP 508), the URL empty where there is none; None for anything else."""
+    # An app without packages for pip does not wait for this import.
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return None
+    return requirement.name, requirement.url or ""
 
 
 def _specifier(line: str) -> str:
@@ -124,7 +140,7 @@ def _specifier(line: str) -> str:
 def parse_answers(text: str, name: str) -> Answers:
     """Take the text of an answers file apart; ``name`` is for the sentence.
 
-    Raises `AnswersError` when it is no YAML mapping or holds a line that is no requirement.
+    Raises `AnswersError` when it is no YAML mapping.
     """
     try:
         data: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -135,13 +151,8 @@ def parse_answers(text: str, name: str) -> Answers:
     if not isinstance(data, dict):
         raise AnswersError(f"{name} holds no answers; take it back with `git checkout -- {name}`.")
     chosen = data.get("strategies") or []
-    packages = [
-        package
-        for strategy in STRATEGIES
-        if strategy in chosen
-        for package in parse_answer(strategy, str(data.get(f"{strategy}_packages") or ""))
-    ]
-    return Answers(packages=tuple(packages), source=str(data.get("_src_path") or ""))
+    texts = {one: str(data.get(f"{one}_packages") or "") for one in STRATEGIES if one in chosen}
+    return Answers(texts=texts, source=str(data.get("_src_path") or ""))
 
 
 def read_answers(path: Path) -> Answers:

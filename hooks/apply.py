@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple
 
 from fetch import Fetcher, NotDone, relative_path
 from git import GitError
+from memory import remember
 from plan import (
     Action,
     Add,
@@ -23,16 +25,14 @@ from plan import (
     TakeOver,
     Undeclare,
     Wanted,
-    applied_to,
 )
-from repository import Repository, read_applied, write_applied
+from repository import Repository, Settings
 
 # More gains little: at eight the servers' answers, not the waiting, set the pace.
 PARALLEL = 8
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one package: ``done`` or not, and the words that say so."""
 
     name: str
@@ -60,6 +60,7 @@ def apply(
     sections = [action for action in actions if isinstance(action, Declare | Undeclare)]
     for section in sections:
         _write_section(repository, section)
+    urls = addresses(current, sections)
     for action in actions:
         if isinstance(action, TakeOver):
             outcomes.append(_take_over(repository, action.wanted))
@@ -71,24 +72,31 @@ def apply(
         for fetch, outcome, commit in _fetch_all(fetches, fetcher, progress):
             outcomes.append(outcome)
             if commit:
-                gitlinks[fetch.wanted.path] = commit
-                applied[fetch.wanted.path] = Applied(fetch.wanted.url, fetch.wanted.ref, commit)
+                one = fetch.wanted
+                gitlinks[one.path] = commit
+                applied[one.path] = Applied(one.url, one.ref, commit)
+                initialise(repository, fetcher.settings, {one.path: urls.get(one.path, one.url)})
     finally:
         # An interrupted run keeps what it has finished.
         shutil.rmtree(fetcher.scratch, ignore_errors=True)
         if gitlinks or sections:
             _stage(repository, gitlinks)
-        remember(repository, wanted, current, applied, gitlinks)
+        remember(repository.git_dir, wanted, current, applied, gitlinks)
     return outcomes
+
+
+def addresses(current: Current, sections: Sequence[Declare | Undeclare] = ()) -> dict[str, str]:
+    """The addresses in ``.gitmodules`` by path, once ``sections`` are written there; relative ones are left out."""
+    declared = {section.path: section for section in current.declared.values()}
+    declared |= {one.section.path: one.section for one in sections if isinstance(one, Declare)}
+    written = {path: section.get("url") for path, section in declared.items()}
+    return {path: url for path, url in written.items() if url and not url.startswith(".")}
 
 
 def _fetch_all(
     fetches: Sequence[Add | Move | Replace | Populate], fetcher: Fetcher, progress: Progress
 ) -> Iterator[tuple[Add | Move | Replace | Populate, Outcome, str]]:
     """Fetch side by side; yields each action with its outcome and its commit as soon as it is finished."""
-    # A run that has nothing to do does not wait for this import.
-    from concurrent.futures import ThreadPoolExecutor, as_completed
-
     shutil.rmtree(fetcher.scratch, ignore_errors=True)
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = {pool.submit(_fetch, action, fetcher): action for action in fetches}
@@ -216,59 +224,23 @@ def without_section(text: str, name: str, *, keep: int = 0) -> str:
 
 def _stage(repository: Repository, gitlinks: dict[str, str | None]) -> None:
     """Put the gitlinks and ``.gitmodules`` into the index together (git-update-index(1), "--index-info")."""
-    blob = repository.git("hash-object", "-w", "--path", ".gitmodules", str(repository.gitmodules)).strip()
-    lines = [f"100644 {blob} 0\t.gitmodules"]
-    for path, commit in sorted(gitlinks.items()):
-        lines.append(f"160000 {commit} 0\t{path}" if commit else f"0 {'0' * 40} 0\t{path}")
-    repository.git("update-index", "--add", "--replace", "--index-info", stdin="\n".join(lines) + "\n")
-    added = [path for path, commit in sorted(gitlinks.items()) if commit]
-    if added:
-        known = _initialised(repository)
-        repository.git("submodule", "--quiet", "init", "--", *added)
-        # It takes several Git processes a submodule, and only one that was there before needs it.
-        stale = [path for path in added if path in known]
-        if stale:
-            repository.git("submodule", "--quiet", "sync", "--", *stale)
+    lines = [
+        f"160000 {commit} 0\t{path}\n" if commit else f"0 {'0' * 40} 0\t{path}\n"
+        for path, commit in sorted(gitlinks.items())
+    ]
+    repository.git(
+        *("update-index", "--add", "--replace", ".gitmodules", "--index-info"), stdin="".join(lines)
+    )
 
 
-def initialise(repository: Repository, paths: Sequence[str]) -> None:
-    """`git submodule init` where it is missing: a run killed at its end has staged gitlinks and not come to it."""
-    missing = sorted({*paths} - _initialised(repository)) if paths else []
-    if missing:
-        repository.git("submodule", "--quiet", "init", "--", *missing)
+def initialise(repository: Repository, settings: Settings, urls: Mapping[str, str]) -> None:
+    """Write what `git submodule init` does, for submodules whose address is not known yet, or another.
 
-
-def _initialised(repository: Repository) -> set[str]:
-    """The submodules that `git submodule init` knows, by name, which is the path."""
-    try:
-        listed = repository.git("config", "--name-only", "-z", "--get-regexp", r"^submodule\..*\.url$")
-    except GitError:
-        return set()
-    return {key.removeprefix("submodule.").removesuffix(".url") for key in listed.split("\0")}
-
-
-def remember(
-    repository: Repository,
-    wanted: Sequence[Wanted],
-    current: Current,
-    applied: Mapping[str, Applied],
-    gitlinks: Mapping[str, str | None],
-) -> None:
-    """Write down what is in place: ``applied`` by this run, and what was there before it.
-
-    Other apps of the same repository keep what is known of theirs.
+    That is a shell script, which takes longer to start than a package takes to arrive.
     """
-    dropped = {path for path, commit in gitlinks.items() if commit is None}
-    before = read_applied(repository)
-    known = {
-        path: one
-        for path, one in before.items()
-        if not path.startswith(current.below) or (path in current.gitlinks and path not in dropped)
-    }
-    for one in wanted:
-        if one.path in applied:
-            known[one.path] = applied[one.path]
-        elif one.path in current.gitlinks:
-            known[one.path] = replace(applied_to(one, current), commit=current.gitlinks[one.path])
-    if known != before:
-        write_applied(repository, known)
+    for path, url in urls.items():
+        if settings.urls.get(path) == url:
+            continue
+        if settings.selects:
+            repository.git("config", f"submodule.{path}.active", "true")
+        repository.git("config", f"submodule.{path}.url", url)

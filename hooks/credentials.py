@@ -5,7 +5,6 @@ Nothing here reaches a file or a command line.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
@@ -61,40 +60,54 @@ def login(user_info: str, environ: Mapping[str, str]) -> tuple[str, str]:
     return unquote(_VARIABLE.sub(value, user)), unquote(_VARIABLE.sub(value, password))
 
 
-def git_environment(
-    environ: Mapping[str, str],
-    *,
-    url: str = "",
-    user_info: str = "",
-    silence: int = 15,
-    redirects: bool = False,
-) -> dict[str, str]:
-    """The environment for one Git process: no prompt, no hang, and the login for the host of ``url`` alone.
+def git_environment(environ: Mapping[str, str], *, silence: int = 15) -> dict[str, str]:
+    """The environment for one Git process without a login of its own: no prompt, no hang.
 
-    The login travels in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1), "ENVIRONMENT"), appended to what is
-    there; the user's own credential helpers are left out, so that none stores it. Without ``redirects``
-    it is a header, ``http.<scheme://host/>.extraHeader``, which saves a request; Git would send that to
-    whatever host a redirect names, so none is followed. With ``redirects`` it is a credential helper for
-    that host alone. ``silence`` is in seconds. Raises `MissingVariable`.
+    ``silence`` is in seconds. What the caller has in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1),
+    "ENVIRONMENT") stays.
     """
     env = {name: value for name, value in environ.items() if name not in _REPOSITORY_VARIABLES}
     # `true` answers every password prompt with nothing; without it SSH_ASKPASS opens a window.
     env.update(LC_ALL="C", GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS_REQUIRE="never")
-    settings = [("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(silence))]
-    if user_info:
-        user, password = login(user_info, environ)
-        host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-        settings.append(("credential.helper", ""))
-        if redirects:
-            env.update(PRIVATE_PACKAGES_USER=user, PRIVATE_PACKAGES_PASSWORD=password)
-            settings.append((f"credential.{host}.helper", _HELPER))
-        else:
-            encoded = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-            settings.append(("http.followRedirects", "false"))
-            settings.append((f"http.{host}/.extraHeader", f"Authorization: Basic {encoded}"))
+    return _configured(env, ("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(silence)))
+
+
+def with_header(env: Mapping[str, str], *, url: str, user_info: str) -> dict[str, str]:
+    """``env`` with the login for the host of ``url`` as a header, which saves the request that is refused.
+
+    Git would send a header to whatever host a redirect names, so none is followed. The user's own
+    credential helpers are left out, so that none stores the login. Raises `MissingVariable`.
+    """
+    import base64
+
+    encoded = base64.b64encode(":".join(login(user_info, env)).encode()).decode("ascii")
+    return _configured(
+        env,
+        ("credential.helper", ""),
+        ("http.followRedirects", "false"),
+        (f"http.{_host(url)}/.extraHeader", f"Authorization: Basic {encoded}"),
+    )
+
+
+def with_helper(env: Mapping[str, str], *, url: str, user_info: str) -> dict[str, str]:
+    """``env`` with a credential helper for the host of ``url`` alone, which is safe with redirects.
+
+    The user's own helpers are left out, so that none stores the login. Raises `MissingVariable`.
+    """
+    user, password = login(user_info, env)
+    named = {**env, "PRIVATE_PACKAGES_USER": user, "PRIVATE_PACKAGES_PASSWORD": password}
+    return _configured(named, ("credential.helper", ""), (f"credential.{_host(url)}.helper", _HELPER))
+
+
+def _host(url: str) -> str:
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
+
+
+def _configured(env: Mapping[str, str], *settings: tuple[str, str]) -> dict[str, str]:
+    """``env`` with more settings in GIT_CONFIG_COUNT/KEY/VALUE, appended to what is there."""
     count = int(env.get("GIT_CONFIG_COUNT") or 0)
+    configured = {**env, "GIT_CONFIG_COUNT": str(count + len(settings))}
     for number, (key, setting) in enumerate(settings, start=count):
-        env[f"GIT_CONFIG_KEY_{number}"] = key
-        env[f"GIT_CONFIG_VALUE_{number}"] = setting
-    env["GIT_CONFIG_COUNT"] = str(count + len(settings))
-    return env
+        configured[f"GIT_CONFIG_KEY_{number}"] = key
+        configured[f"GIT_CONFIG_VALUE_{number}"] = setting
+    return configured

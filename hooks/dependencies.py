@@ -21,17 +21,20 @@ def own_dependencies(folder: Path, provided: Set[str]) -> list[str] | None:
     """
     if not (folder / ".git").exists():
         return None
-    # An app without submodules does not wait for these imports.
+    # An app without submodules does not wait for this import.
     import tomllib
-
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
 
     try:
         data = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         listed = data["project"]["dependencies"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError):
         return []
+    if not listed:
+        return []
+    # Nor does one whose packages need nothing wait for this.
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
     kept = []
     for line in listed if isinstance(listed, list) else []:
         try:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from credentials import MissingVariable, git_environment, variables_of
-from git import GitError, Network, explain, git
+from credentials import MissingVariable, git_environment, variables_of, with_header, with_helper
+from git import GitError, git
+from network import Network, explain
 from plan import Add, Move, Populate, Replace, Wanted
-from repository import Repository, only_caches
+from repository import Repository, only_caches, read_settings
 
 # In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
 # to the superproject's.
@@ -26,13 +26,15 @@ class NotDone(Exception):
     """A package could not be put in place; the message is cause and cure in one clause."""
 
 
-@dataclass(frozen=True)
 class Fetcher:
-    """What every fetch of one run shares; ``environ`` is the caller's environment."""
+    """What every fetch of one run shares."""
 
-    repository: Repository
-    network: Network
-    environ: Mapping[str, str]
+    def __init__(self, repository: Repository, network: Network, environ: Mapping[str, str]) -> None:
+        """``environ`` is the caller's environment, with the variables that the package lines name."""
+        self.repository = repository
+        self.settings = read_settings(repository)
+        self.network = network
+        self.environ = environ
 
     @property
     def scratch(self) -> Path:
@@ -118,7 +120,7 @@ class Fetcher:
 
     def _network(self, one: Wanted, *arguments: str, cwd: Path) -> None:
         try:
-            self._ask(one, *arguments, cwd=cwd, redirects=False)
+            self._ask(one, *arguments, cwd=cwd)
         except MissingVariable as error:
             raise NotDone(
                 f"the environment variable {error.name} is not set; set it to the user name or token"
@@ -126,21 +128,20 @@ class Fetcher:
         except GitError as error:
             raise NotDone(explain(error, url=one.url, variables=variables_of(one.user_info))) from error
 
-    def _ask(self, one: Wanted, *arguments: str, cwd: Path, redirects: bool) -> None:
-        env = git_environment(
-            self.environ,
-            url=one.url,
-            user_info=one.user_info,
-            silence=self.network.silence,
-            redirects=redirects,
-        )
-        try:
+    def _ask(self, one: Wanted, *arguments: str, cwd: Path) -> None:
+        env = git_environment(self.environ, silence=self.network.silence)
+        if not one.user_info:
             self.network.git(*arguments, cwd=cwd, env=env)
+            return
+        try:
+            known = with_header(env, url=one.url, user_info=one.user_info)
+            self.network.git(*arguments, cwd=cwd, env=known)
         except GitError as error:
-            if redirects or not error.is_redirect:
+            if not error.is_redirect:
                 raise
             # A renamed repository, or one whose address lacks `.git`: once more, in the way that is safe.
-            self._ask(one, *arguments, cwd=cwd, redirects=True)
+            known = with_helper(env, url=one.url, user_info=one.user_info)
+            self.network.git(*arguments, cwd=cwd, env=known)
 
     def _clone(self, one: Wanted) -> None:
         """Clone into the scratch folder, then put the repository where Git keeps those of submodules."""
@@ -148,12 +149,15 @@ class Fetcher:
         beside = self.scratch / str(os.getpid()) / one.path
         shutil.rmtree(beside, ignore_errors=True)
         beside.parent.mkdir(parents=True, exist_ok=True)
-        self._network(
-            one, "clone", "--progress", "--no-checkout", "--", one.url, str(beside), cwd=self.repository.top
-        )
+        clone = ["clone", "--progress", "--no-checkout"]
+        if not (self.settings.has_template or self.environ.get("GIT_TEMPLATE_DIR")):
+            # Git's sample hooks: copying them takes longer than a request.
+            clone.append("--template=")
+        self._network(one, *clone, "--", one.url, str(beside), cwd=self.repository.top)
         module = self.repository.module(one.path)
         folder = self.repository.top / one.path
-        git("config", "core.worktree", relative_path(folder, module), cwd=beside, env=self.repository.env)
+        with (beside / ".git" / "config").open("a", encoding="utf-8", errors="surrogateescape") as config:
+            config.write(f'[core]\n\tworktree = "{escaped(relative_path(folder, module))}"\n')
         shutil.rmtree(module, ignore_errors=True)
         module.parent.mkdir(parents=True, exist_ok=True)
         (beside / ".git").replace(module)
@@ -206,6 +210,11 @@ class Fetcher:
 def has_files(folder: Path) -> bool:
     """Whether a folder holds anything but Python's caches."""
     return folder.exists() and not (folder.is_dir() and only_caches(folder))
+
+
+def escaped(value: str) -> str:
+    """A value as it stands between quotes in Git's configuration (git-config(1), "Syntax")."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def relative_path(target: Path, start: Path) -> str:

@@ -1,17 +1,20 @@
 """From what is wanted and what is there to what is to be done: a pure function.
 
-Paths are relative to the top of the repository, with forward slashes.
+Paths are relative to the top of the repository, with forward slashes. The records are named tuples,
+because importing `dataclasses` takes longer than all that a sync without work does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One submodule of the answers."""
 
     name: str
@@ -21,8 +24,7 @@ class Wanted:
     user_info: str
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """One section of a ``.gitmodules`` (gitmodules(5)); `managed` says that the template made it."""
 
     name: str
@@ -56,8 +58,7 @@ class Module(Enum):
     READY = "a repository with an index"
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """The URL and ref that were last put in place; the user's own pin may have moved since.
 
     ``commit`` is what the gitlink named then; empty where only the committed answers are known.
@@ -68,8 +69,7 @@ class Applied:
     commit: str = ""
 
 
-@dataclass(frozen=True)
-class Current:
+class Current(NamedTuple):
     """The state of the repository.
 
     ``gitlinks``: commit by path, from the index. ``declared``: sections of ``.gitmodules`` in the
@@ -80,40 +80,36 @@ class Current:
     """
 
     below: str
-    gitlinks: Mapping[str, str] = field(default_factory=dict)
-    declared: Mapping[str, Section] = field(default_factory=dict)
-    recorded: Mapping[str, Section] = field(default_factory=dict)
-    folders: Mapping[str, Folder] = field(default_factory=dict)
-    modules: Mapping[str, Module] = field(default_factory=dict)
-    applied: Mapping[str, Applied] = field(default_factory=dict)
-    made: Mapping[str, Applied] = field(default_factory=dict)
+    gitlinks: Mapping[str, str] = _NOTHING
+    declared: Mapping[str, Section] = _NOTHING
+    recorded: Mapping[str, Section] = _NOTHING
+    folders: Mapping[str, Folder] = _NOTHING
+    modules: Mapping[str, Module] = _NOTHING
+    applied: Mapping[str, Applied] = _NOTHING
+    made: Mapping[str, Applied] = _NOTHING
     unmerged: bool = False
 
 
-@dataclass(frozen=True)
-class Add:
+class Add(NamedTuple):
     """Fetch a package that has no gitlink yet and check its ref out."""
 
     wanted: Wanted
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """The ref in the answers changed: fetch and check it out."""
 
     wanted: Wanted
 
 
-@dataclass(frozen=True)
-class Replace:
+class Replace(NamedTuple):
     """The URL in the answers changed: fetch the other repository; ``keep`` is the commit to stay at, or empty."""
 
     wanted: Wanted
     keep: str
 
 
-@dataclass(frozen=True)
-class Populate:
+class Populate(NamedTuple):
     """The gitlink is there, its content is not: fetch if needed and check the gitlink's commit out."""
 
     wanted: Wanted
@@ -121,29 +117,25 @@ class Populate:
     fetch: bool
 
 
-@dataclass(frozen=True)
-class TakeOver:
+class TakeOver(NamedTuple):
     """The same submodule under another name: move its module to where the section's name says."""
 
     wanted: Wanted
 
 
-@dataclass(frozen=True)
-class Drop:
+class Drop(NamedTuple):
     """The template made it and the answers do not name it any more."""
 
     path: str
 
 
-@dataclass(frozen=True)
-class Declare:
+class Declare(NamedTuple):
     """``.gitmodules`` lacks this section, or says something else."""
 
     section: Section
 
 
-@dataclass(frozen=True)
-class Undeclare:
+class Undeclare(NamedTuple):
     """``.gitmodules`` names a submodule of the template's that is neither wanted nor there."""
 
     section: Section

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from apply import Outcome
 from git import GitError
 from plan import Action, Add, Move, Populate, Replace
 from repository import Repository
 
+if TYPE_CHECKING:
+    from apply import Outcome
 
-@dataclass
+
 class Report:
-    """Collects what happened and writes it; ``quiet`` leaves the problems."""
+    """Collects what happened and writes it."""
 
-    quiet: bool
-    stream: TextIO
-    source: str = ""
-    repository: Repository | None = None
-    problems: list[str] = field(default_factory=list)
-    _finished: list[Outcome] = field(default_factory=list)
-    _line_open: bool = False
+    def __init__(self, *, quiet: bool, stream: TextIO) -> None:
+        """``quiet`` leaves only the problems."""
+        self.quiet = quiet
+        self.stream = stream
+        self.source = ""
+        self.repository: Repository | None = None
+        self.problems: list[str] = []
+        self._finished: list[Outcome] = []
+        self._line_open = False
 
     def start(self, actions: Sequence[Action]) -> None:
         """Say that the network is asked now."""
@@ -81,6 +82,8 @@ class Report:
         if committed:
             commit = ["git add --all", 'git commit -m "Save what is there"']
             return [*commit, "copier update --vcs-ref :current: --defaults --trust"]
+        import shlex
+
         return [f"copier copy --defaults --overwrite --trust {shlex.quote(self.source)} ."]
 
     def _write(self, line: str) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from answers import SUBMODULES, Answers, AnswersError, parse_answers
 from git import GitError, git
+from memory import recall
 from plan import Applied, Current, Folder, Module, Section, Wanted, in_place
 
-_MEMORY = "private-packages.json"
 _CONFLICT = b"<<<<<<< "
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(NamedTuple):
     """Where things are: ``top`` of the work tree, ``git_dir``, and the app's ``prefix`` below the top ("" or "apps/one/")."""
 
     top: Path
@@ -39,10 +36,38 @@ class Repository:
         """The file that counts is the one at the top (gitmodules(5))."""
         return self.top / ".gitmodules"
 
-    @property
-    def memory(self) -> Path:
-        """What earlier runs put in place: private to this clone and work tree."""
-        return self.git_dir / _MEMORY
+
+class Settings(NamedTuple):
+    """What Git's configuration (git-config(1)) says about submodules and clones.
+
+    ``urls``: the addresses that `git submodule init` has written, by name, which is the path.
+    ``selects``: the user chooses active submodules by `submodule.active`. ``has_template``: the user
+    has a template for new repositories.
+    """
+
+    urls: Mapping[str, str]
+    selects: bool
+    has_template: bool
+
+
+def read_settings(repository: Repository) -> Settings:
+    """Read the configuration with one Git process."""
+    wanted = r"^(submodule\..*\.url|submodule\.active|init\.templatedir)$"
+    try:
+        listed = repository.git("config", "-z", "--get-regexp", wanted)
+    except GitError:
+        # Git fails where nothing matches.
+        listed = ""
+    found = dict(item.partition("\n")[::2] for item in listed.split("\0") if item)
+    return Settings(
+        urls={
+            key.removeprefix("submodule.").removesuffix(".url"): url
+            for key, url in found.items()
+            if key.endswith(".url")
+        },
+        selects="submodule.active" in found,
+        has_template="init.templatedir" in found,
+    )
 
 
 def open_repository(app: Path, env: Mapping[str, str]) -> Repository | None:
@@ -76,25 +101,6 @@ def init_repository(app: Path, env: Mapping[str, str]) -> Repository:
     """Make a repository in the app's folder; raises `GitError`."""
     git("init", "--quiet", cwd=app, env=env)
     return Repository(top=app, git_dir=app / ".git", prefix="", env=env)
-
-
-def read_applied(repository: Repository) -> dict[str, Applied]:
-    """What earlier runs put in place, by path; a damaged file counts as none."""
-    try:
-        found = json.loads(repository.memory.read_text(encoding="utf-8"))
-        return {
-            path: Applied(url=one["url"], ref=one["ref"], commit=one["commit"]) for path, one in found.items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}
-
-
-def write_applied(repository: Repository, applied: Mapping[str, Applied]) -> None:
-    """Remember what is in place now; replaced in one step, so a killed run leaves the old file."""
-    text = json.dumps({path: vars(one) for path, one in sorted(applied.items())}, indent=1)
-    beside = repository.memory.with_suffix(".new")
-    beside.write_text(text + "\n", encoding="utf-8")
-    beside.replace(repository.memory)
 
 
 def wanted_submodules(answers: Answers, prefix: str) -> tuple[Wanted, ...]:
@@ -132,14 +138,14 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
     recorded = _sections(repository, "--blob", ":.gitmodules") if "0" in stages else {}
     if _conflicted(repository, stages):
         return Current(below=below, gitlinks=gitlinks, recorded=recorded, unmerged=True)
-    declared = recorded if _is_blob(repository.gitmodules, blob) else _declared(repository)
+    declared = recorded if blob and _is_blob(repository.gitmodules, blob) else _declared(repository)
     lost = [path for path in recorded if path not in declared and path not in gitlinks]
     if lost:
         for entry in filter(None, repository.git("ls-files", "--stage", "-z", "--", *lost).split("\0")):
             meta, _, path = entry.partition("\t")
             gitlinks[path] = meta.split()[1]
     paths = [one.path for one in wanted]
-    remembered = read_applied(repository)
+    remembered = recall(repository.git_dir)
     strange = [
         path
         for path in paths
@@ -165,10 +171,10 @@ def _committed(repository: Repository, path: str, blob: str) -> dict[str, Applie
             text = (repository.top / path).read_text(encoding="utf-8")
         else:
             text = repository.git("cat-file", "blob", f":{path}")
-        answers = parse_answers(text, path)
+        wanted = wanted_submodules(parse_answers(text, path), repository.prefix)
     except (GitError, AnswersError):
         return {}
-    return {one.path: Applied(one.url, one.ref) for one in wanted_submodules(answers, repository.prefix)}
+    return {one.path: Applied(one.url, one.ref) for one in wanted}
 
 
 def _conflicted(repository: Repository, stages: set[str]) -> bool:
@@ -182,6 +188,9 @@ def _conflicted(repository: Repository, stages: set[str]) -> bool:
 
 def _is_blob(path: Path, blob: str) -> bool:
     """Whether a file is the blob of that id (Pro Git, "Git Objects"); a process of Git's less to start."""
+    # An app whose files are not in Git yet does not wait for this import.
+    import hashlib
+
     try:
         content = path.read_bytes()
     except OSError:

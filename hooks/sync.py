@@ -14,15 +14,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# Only what every sync needs; `apply`, `fetch` and `network` are imported once there is work for them.
 from answers import Answers, AnswersError, read_answers
-from apply import apply, initialise, remember
 from credentials import git_environment
 from dependencies import sync_requirements
-from fetch import Fetcher
-from git import GitError, Network
-from plan import plan, strays
+from git import GitError
+from memory import remember
+from plan import Action, Current, Wanted, plan, strays
 from report import Report
-from repository import init_repository, open_repository, read_current, wanted_submodules
+from repository import Repository, init_repository, open_repository, read_current, wanted_submodules
 
 # What a server may be silent, in seconds.
 SILENCE = 15
@@ -78,17 +78,13 @@ def run(app: Path, answers_file: str, environ: Mapping[str, str], report: Report
             + "."
         )
         return
-    unsure = [one.path for one in wanted if one.path in current.declared and one.path not in current.made]
-    initialise(repository, [path for path in unsure if path in current.gitlinks])
+    _initialise(repository, wanted, current)
     actions = plan(wanted, current)
     if actions:
-        fetcher = Fetcher(repository, Network(silence=_silence(environ)), environ)
-        report.start(actions)
-        for outcome in apply(actions, wanted, current, fetcher, report.progress):
-            report.outcome(outcome)
+        _apply(actions, wanted, current, repository, environ, report)
     else:
         # A clone learns what it holds, for the day when the answers no longer say it.
-        remember(repository, wanted, current, {}, {})
+        remember(repository.git_dir, wanted, current, {}, {})
     for path in strays(wanted, current):
         report.problem(
             f"{path} has a gitlink and no section in .gitmodules; give it its section, or remove it with `git rm --cached {path}`."
@@ -96,9 +92,38 @@ def run(app: Path, answers_file: str, environ: Mapping[str, str], report: Report
     _requirements(app, answers, report)
 
 
+def _initialise(repository: Repository, wanted: Sequence[Wanted], current: Current) -> None:
+    """A run that was killed at its end has staged gitlinks and not come to `git submodule init`."""
+    paths = {one.path for one in wanted if one.path in current.gitlinks and one.path not in current.made}
+    if paths & current.declared.keys():
+        from apply import addresses, initialise
+        from repository import read_settings
+
+        known = {path: url for path, url in addresses(current).items() if path in paths}
+        initialise(repository, read_settings(repository), known)
+
+
+def _apply(
+    actions: Sequence[Action],
+    wanted: Sequence[Wanted],
+    current: Current,
+    repository: Repository,
+    environ: Mapping[str, str],
+    report: Report,
+) -> None:
+    from apply import apply
+    from fetch import Fetcher
+    from network import Network
+
+    report.start(actions)
+    fetcher = Fetcher(repository, Network(_silence(environ)), environ)
+    for outcome in apply(actions, wanted, current, fetcher, report.progress):
+        report.outcome(outcome)
+
+
 def _requirements(app: Path, answers: Answers, report: Report) -> None:
-    provided = {package.key for package in answers.packages}
-    sentence = sync_requirements(app, [package.name for package in answers.submodules], provided)
+    names = [package.name for package in answers.submodules]
+    sentence = sync_requirements(app, names, answers.keys if names else set())
     if sentence:
         report.problem(sentence)
 

@@ -123,7 +123,7 @@ def files_for(**answers: Any) -> dict[str, str]:
 def lines_hold(strategy: str, text: str, **more: str) -> None:
     """What an accepted answer promises: both parses agree, nothing can act as an option, all files round-trip."""
     by_jinja = yaml.safe_load(macros().parse(strategy, text))
-    by_packaging = [vars(package) for package in parse_answer(strategy, text)]
+    by_packaging = [package._asdict() for package in parse_answer(strategy, text)]
     assert (
         [{key: one[key] for key in by_packaging[0]} for one in by_jinja] == by_packaging
         if by_packaging

@@ -18,7 +18,8 @@ import copier as copier_library
 import pytest
 import sync
 from apps import ROOT, copier
-from git import GitError, explain
+from git import GitError
+from network import explain
 
 from demo.certificate import self_signed_certificate
 from demo.git_host import GitHost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from apply import without_section
@@ -38,7 +38,7 @@ PATH = f"{BELOW}acme-beams"
 BEAMS = Wanted("acme-beams", PATH, "https://git.acme.example/beams.git", "v1", "")
 OURS = section_for(BEAMS)
 THEIRS = Section(PATH, PATH, (("path", PATH), ("url", BEAMS.url)))
-NAMED = replace(THEIRS, name="beams")
+NAMED = THEIRS._replace(name="beams")
 APPLIED = Applied(BEAMS.url, "v1", "c1")
 
 # All is as the answers say; each line of the table changes what it names.
@@ -57,83 +57,82 @@ NOTHING = Current(below=BELOW, folders={PATH: Folder.EMPTY}, modules={PATH: Modu
 TABLE: dict[str, tuple[tuple[Wanted, ...], Current, list[Action]]] = {
     "all is as it should be": ((BEAMS,), HEALTHY, []),
     "nothing wanted, nothing there": ((), NOTHING, []),
-    "a new package that was rendered": ((BEAMS,), replace(NOTHING, declared={PATH: OURS}), [Add(BEAMS)]),
+    "a new package that was rendered": ((BEAMS,), NOTHING._replace(declared={PATH: OURS}), [Add(BEAMS)]),
     "a new package in a larger repository": ((BEAMS,), NOTHING, [Declare(OURS), Add(BEAMS)]),
     "another ref": (
         (BEAMS,),
-        replace(HEALTHY, applied={PATH: replace(APPLIED, ref="v0")}),
+        HEALTHY._replace(applied={PATH: APPLIED._replace(ref="v0")}),
         [Move(BEAMS)],
     ),
     "another ref in a larger repository": (
-        (replace(BEAMS, ref="v2"),),
+        (BEAMS._replace(ref="v2"),),
         HEALTHY,
-        [Declare(section_for(replace(BEAMS, ref="v2"))), Move(replace(BEAMS, ref="v2"))],
+        [Declare(section_for(BEAMS._replace(ref="v2"))), Move(BEAMS._replace(ref="v2"))],
     ),
     "another address: the commit stays": (
         (BEAMS,),
-        replace(HEALTHY, applied={PATH: replace(APPLIED, url="https://old.example/beams.git")}),
+        HEALTHY._replace(applied={PATH: APPLIED._replace(url="https://old.example/beams.git")}),
         [Replace(BEAMS, keep="c1")],
     ),
     "another address and another ref": (
         (BEAMS,),
-        replace(HEALTHY, applied={PATH: Applied("https://old.example/beams.git", "v0")}),
+        HEALTHY._replace(applied={PATH: Applied("https://old.example/beams.git", "v0")}),
         [Replace(BEAMS, keep="")],
     ),
-    "the user moved the pin": ((BEAMS,), replace(HEALTHY, gitlinks={PATH: "c9"}), []),
+    "the user moved the pin": ((BEAMS,), HEALTHY._replace(gitlinks={PATH: "c9"}), []),
     "a robot wrote another branch": (
         (BEAMS,),
-        replace(HEALTHY, declared={PATH: section_for(replace(BEAMS, ref="v9"))}),
+        HEALTHY._replace(declared={PATH: section_for(BEAMS._replace(ref="v9"))}),
         [],
     ),
     "a new clone": (
         (BEAMS,),
-        replace(HEALTHY, folders={PATH: Folder.EMPTY}, modules={PATH: Module.ABSENT}),
+        HEALTHY._replace(folders={PATH: Folder.EMPTY}, modules={PATH: Module.ABSENT}),
         [Populate(BEAMS, commit="c1", fetch=True)],
     ),
     "the folder was deleted": (
         (BEAMS,),
-        replace(HEALTHY, folders={PATH: Folder.EMPTY}),
+        HEALTHY._replace(folders={PATH: Folder.EMPTY}),
         [Populate(BEAMS, commit="c1", fetch=False)],
     ),
     "a killed run left half a module": (
         (BEAMS,),
-        replace(HEALTHY, modules={PATH: Module.HALF}),
+        HEALTHY._replace(modules={PATH: Module.HALF}),
         [Populate(BEAMS, commit="c1", fetch=True)],
     ),
-    "dropped": ((), replace(HEALTHY, declared={}), [Drop(PATH)]),
+    "dropped": ((), HEALTHY._replace(declared={}), [Drop(PATH)]),
     "dropped in a larger repository": ((), HEALTHY, [Drop(PATH)]),
-    "dropped after a conflict was resolved": ((), replace(HEALTHY, declared={}, recorded={}), [Drop(PATH)]),
+    "dropped after a conflict was resolved": ((), HEALTHY._replace(declared={}, recorded={}), [Drop(PATH)]),
     "a gitlink that nobody knows": (
         (),
-        replace(HEALTHY, declared={}, recorded={}, applied={}, made={}),
+        HEALTHY._replace(declared={}, recorded={}, applied={}, made={}),
         [],
     ),
-    "a section without its gitlink": ((), replace(NOTHING, declared={PATH: OURS}), [Undeclare(OURS)]),
-    "the user's own": ((), replace(HEALTHY, declared={PATH: THEIRS}, recorded={PATH: THEIRS}), []),
+    "a section without its gitlink": ((), NOTHING._replace(declared={PATH: OURS}), [Undeclare(OURS)]),
+    "the user's own": ((), HEALTHY._replace(declared={PATH: THEIRS}, recorded={PATH: THEIRS}), []),
     "the user's own, whose section a recopy has lost": (
         (),
-        replace(HEALTHY, declared={}, recorded={PATH: THEIRS}),
+        HEALTHY._replace(declared={}, recorded={PATH: THEIRS}),
         [Declare(THEIRS)],
     ),
     "the template's in another app of the repository": (
         (),
-        replace(HEALTHY, below="apps/two/app/submodules/"),
+        HEALTHY._replace(below="apps/two/app/submodules/"),
         [],
     ),
     "the user's own of the same path": (
         (BEAMS,),
-        replace(HEALTHY, declared={PATH: THEIRS}, recorded={PATH: THEIRS}, applied={}),
+        HEALTHY._replace(declared={PATH: THEIRS}, recorded={PATH: THEIRS}, applied={}),
         [Declare(OURS), Move(BEAMS)],
     ),
     "the user's own of the same path and ref": (
-        (replace(BEAMS, ref=""),),
-        replace(HEALTHY, declared={PATH: THEIRS}, recorded={PATH: THEIRS}, applied={}),
-        [Declare(section_for(replace(BEAMS, ref="")))],
+        (BEAMS._replace(ref=""),),
+        HEALTHY._replace(declared={PATH: THEIRS}, recorded={PATH: THEIRS}, applied={}),
+        [Declare(section_for(BEAMS._replace(ref="")))],
     ),
     "the user's own under another name": (
         (BEAMS,),
-        replace(
-            HEALTHY,
+        HEALTHY._replace(
             declared={PATH: NAMED},
             recorded={PATH: NAMED},
             applied={},
@@ -147,11 +146,12 @@ TABLE: dict[str, tuple[tuple[Wanted, ...], Current, list[Action]]] = {
 @pytest.mark.parametrize("case", TABLE)
 def test_the_plan_is(case: str):
     wanted, current, actions = TABLE[case]
-    assert plan(wanted, current) == actions
+    # By repr: named tuples of two kinds are equal when their fields are.
+    assert list(map(repr, plan(wanted, current))) == list(map(repr, actions))
 
 
 def test_a_gitlink_that_nothing_explains_is_a_stray():
-    unknown = replace(HEALTHY, declared={}, recorded={}, applied={}, made={})
+    unknown = HEALTHY._replace(declared={}, recorded={}, applied={}, made={})
     assert strays((), unknown) == [PATH]
     assert strays((BEAMS,), unknown) == []
     assert [strays((), current) for _, current, _ in TABLE.values() if current != unknown] == [[]] * (
@@ -223,7 +223,7 @@ def merged(rendered: Section, theirs: Section | None) -> Section:
         return rendered
     if theirs.name != rendered.name:
         return theirs
-    return replace(rendered, settings=(*rendered.settings, *theirs.settings))
+    return rendered._replace(settings=(*rendered.settings, *theirs.settings))
 
 
 @dataclass
@@ -330,7 +330,7 @@ class Life:
                 self.memory[one.path] = applied[one.path]
             elif one.path in current.gitlinks:
                 known = applied_to(one, current)
-                self.memory[one.path] = replace(known, commit=current.gitlinks[one.path])
+                self.memory[one.path] = known._replace(commit=current.gitlinks[one.path])
         self.expect(unreachable)
 
     def expect(self, unreachable: frozenset[str]) -> None:
@@ -406,7 +406,7 @@ class Life:
         section = self.now.sections.get(path_of(name))
         if section and section.managed:
             written = {**dict(section.settings), "branch": "robot"}
-            self.now.sections[path_of(name)] = replace(section, settings=tuple(written.items()))
+            self.now.sections[path_of(name)] = section._replace(settings=tuple(written.items()))
             self.commit()
 
     def add_own(self, name: str, path: str) -> None:

@@ -12,6 +12,8 @@ import yaml
 from answers import parse_answer
 from apps import ask, copier, data, last_line, questions
 from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED, REFUSED_INDEX_URLS
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 CASES = [(strategy, line) for strategy, lines in ACCEPTED.items() for line in lines]
 ATTACKS = [(strategy, *case) for strategy, cases in REFUSED.items() for case in cases]
@@ -67,11 +69,23 @@ def test_any_strategy_may_be_chosen_before_there_is_a_package(
 def test_both_parses_agree_on_every_accepted_line(
     questionnaire: Path, tmp_path: Path, strategy: str, line: str
 ):
-    """Jinja reads the line for the templates, `packaging` reads it for the hook."""
+    """Jinja reads the line for the templates, the hook reads it for itself."""
     by_jinja = ask(questionnaire, tmp_path / "app", **answers_with(strategy, line))["packages"]
-    by_packaging = [vars(package) for package in parse_answer(strategy, line)]
-    assert [{key: one[key] for key in by_packaging[0]} for one in by_jinja] == by_packaging
+    by_hook = [package._asdict() for package in parse_answer(strategy, line)]
+    assert [{key: one[key] for key in by_hook[0]} for one in by_jinja] == by_hook
     assert by_jinja[0]["name"], by_jinja
+
+
+@pytest.mark.parametrize("line", [line for strategy, line in CASES if strategy == "submodule"])
+def test_the_hook_reads_a_submodule_s_line_as_packaging_does(line: str):
+    """Without importing it: a fetch begins before that."""
+    (package,) = parse_answer("submodule", line)
+    requirement = Requirement(package.requirement)
+    assert (requirement.name, canonicalize_name(requirement.name)) == (package.name, package.key)
+    written = parse_answer("git", f"{requirement.name} @ {requirement.url}")
+    assert [(one.url, one.user_info, one.ref) for one in written] == [
+        (package.url, package.user_info, package.ref)
+    ]
 
 
 def test_comments_blank_lines_and_carriage_returns_are_allowed(questionnaire: Path, tmp_path: Path):
@@ -81,7 +95,7 @@ def test_comments_blank_lines_and_carriage_returns_are_allowed(questionnaire: Pa
         ("acme-units==2.1.0", 3),
         ("acme-loads==0.9.0", 5),
     ]
-    assert [vars(one)["line"] for one in parse_answer("index", text)] == [3, 5]
+    assert [one.line for one in parse_answer("index", text)] == [3, 5]
 
 
 @pytest.mark.parametrize(("strategy", "line", "words"), ATTACKS)

@@ -1,0 +1,187 @@
+"""Running Git commands that talk to a server: they may neither prompt nor hang."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from git import GitError
+
+
+class Network:
+    """Runs Git commands that talk to a server, and can end all of them at once."""
+
+    def __init__(self, silence: int) -> None:
+        """``silence``: a command that prints nothing for this many seconds is ended.
+
+        Git is asked for `--progress`, so a transfer that moves is never silent.
+        """
+        self.silence = silence
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def git(self, *arguments: str, cwd: Path, env: Mapping[str, str]) -> None:
+        """Run one command; raises `GitError` when it fails, stalls or is not installed."""
+        with self._lock:
+            if self._stopped:
+                raise GitError("interrupted")
+            try:
+                # A session of its own: ssh finds no terminal to ask questions on.
+                process = subprocess.Popen(
+                    ["git", *arguments],
+                    cwd=cwd,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            except FileNotFoundError as error:
+                raise GitError("git: command not found") from error
+            self._running.add(process)
+        try:
+            stderr, stalled = self._listen(process)
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if stalled:
+            raise GitError(stderr, stalled_after=self.silence)
+        if process.returncode:
+            raise GitError("interrupted" if self._stopped else stderr)
+
+    def stop(self) -> None:
+        """End what is running; Git removes its own half-made clone on SIGTERM."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            _terminate(process)
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> tuple[str, bool]:
+        """Collect standard error until the process ends; (text, whether it had to be ended)."""
+        chunks: list[bytes] = []
+        last_word = time.monotonic()
+
+        def read() -> None:
+            nonlocal last_word
+            assert process.stderr is not None
+            while chunk := os.read(process.stderr.fileno(), 65536):
+                chunks.append(chunk)
+                last_word = time.monotonic()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        stalled = False
+        while process.poll() is None:
+            # Git's own low-speed limit speaks first and says more; this one is for everything else.
+            if time.monotonic() - last_word > self.silence + 2:
+                stalled = True
+                _terminate(process)
+            # The end of its standard error is seen at once; `wait` alone would poll, up to 50 ms late.
+            reader.join(timeout=0.1)
+            if not reader.is_alive():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.1)
+        reader.join(timeout=2)
+        if process.stderr is not None:
+            process.stderr.close()
+        return b"".join(chunks).decode(errors="replace"), stalled
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    """End a Git process and its helpers, politely first."""
+    try:
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=3)
+    except ProcessLookupError:
+        pass
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+_CAUSES: tuple[tuple[str, str], ...] = (
+    (r"git: command not found", "Git is not installed or not on PATH; install it"),
+    (r"^interrupted$", "it was interrupted"),
+    (r"No space left on device", "the disk is full; make room"),
+    (
+        r"Read-only file system|Permission denied(?! \(publickey)|could not create",
+        "the folder cannot be written to; make it writable",
+    ),
+    (
+        r"Could not resolve host(?:name)?",
+        "{host} is not a known host name; look for a typing error, or join the company network",
+    ),
+    (
+        r"Connection refused|Failed to connect|Couldn't connect|Network is unreachable|No route to host",
+        "{host} refuses connections; see whether it is up, or join the company network",
+    ),
+    (
+        r"SSL|certificate|TLS",
+        "the TLS certificate of {host} cannot be verified; install your company's certificate, or set http.sslCAInfo in Git's configuration",
+    ),
+    (
+        r"Permission denied \(publickey|Could not read from remote repository|Host key verification failed",
+        "SSH to {host} was refused; try `ssh -T {ssh_host}`, which shows the reason, and add your key there",
+    ),
+    (r"could not read (?:Username|Password)|Authentication failed|returned error: 401", "{login}"),
+    (
+        r"returned error: 403",
+        "{host} knows the login but does not let it read this repository (403); ask for read access, or give the token that scope",
+    ),
+    (
+        r"returned error: 404|repository .* not found|Repository not found",
+        "{host} has no such repository, or hides it from this login (404); look at the address and at the token's access",
+    ),
+    (r"returned error: 5\d\d", "{host} has a fault of its own (HTTP {status}); try again later"),
+    (r"Operation too slow|timed out|Timeout", "{host} stopped answering; try again later"),
+    (
+        r"early EOF|unexpected disconnect|RPC failed|index-pack|hung up|transfer closed|Empty reply|reset by peer|bad pack|unpack",
+        "the connection to {host} broke in the middle; try again",
+    ),
+    (
+        r"returned error: 3\d\d|unable to update url base from redirection",
+        "{host} redirects in a way that Git does not follow; write the repository's new address",
+    ),
+)
+
+
+def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
+    """One clause, cause and cure, for a failed network command on ``url``."""
+    found = re.match(r"(?:\w+://)?(?:[^@/]*@)?([^/]*?)(?::(?!\d)|/|$)", url)
+    host = found[1] if found else url
+    if error.stalled_after is not None:
+        return f"{host} stopped answering for {error.stalled_after} seconds; try again later"
+    names = " and ".join(variables)
+    login = (
+        f"{host} refused the login in {names}; set a valid token that may read the repository"
+        if variables
+        else f"{host} wants a login; write `${{USER}}:${{TOKEN}}@` before the host, or log in with your Git credential helper"
+    )
+    redirected = re.search(r" for '\w+://(?:[^@/']*@)?([^/']+)", error.stderr)
+    if redirected and redirected[1] != host:
+        login = f"{host} sends Git on to {redirected[1]}, which wants a login of its own; write the new address with that login"
+    status = re.search(r"returned error: (\d{3})", error.stderr)
+    ssh_host = (re.search(r"(?:ssh://)?([^/:]+@[^/:]+)", url) or [host, host])[1]
+    for pattern, sentence in _CAUSES:
+        if re.search(pattern, error.stderr, re.IGNORECASE | re.MULTILINE):
+            return sentence.format(
+                host=host, login=login, status=status[1] if status else "5xx", ssh_host=ssh_host
+            )
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    last = next(
+        (line for line in reversed(lines) if line.startswith("fatal:")),
+        lines[-1] if lines else "no reason given",
+    )
+    return f"Git says: {last.removeprefix('fatal:').strip()}"
