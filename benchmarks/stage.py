@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from benchmarks.measure import login, run
 from demo.git import run_git
@@ -30,8 +33,8 @@ class Stage:
     env: Mapping[str, str]
 
     @cached_property
-    def template(self) -> Path:
-        """This template as it stands in the work tree, committed and tagged."""
+    def files(self) -> dict[str, bytes]:
+        """The files of this repository as they stand in the work tree, by path."""
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=ROOT,
@@ -40,7 +43,12 @@ class Stage:
             check=True,
         ).stdout
         names = [name for name in filter(None, listed.split("\0")) if (ROOT / name).is_file()]
-        return self._template("this", {name: (ROOT / name).read_bytes() for name in names})
+        return {name: (ROOT / name).read_bytes() for name in names}
+
+    @cached_property
+    def template(self) -> Path:
+        """This template as it stands in the work tree, committed and tagged."""
+        return self._template("this", self.files)
 
     def small_template(self, files: int) -> Path:
         """A template of one question and so many one-line files: as little as Copier can do."""
@@ -49,16 +57,25 @@ class Stage:
         return self._template(f"files-{files}", {"copier.yml": question, **texts})
 
     def equal_template(self, count: int) -> Path:
-        """A bare template that renders the very files of an app with ``count`` packages: no macro, no hook."""
+        """A bare template of the same questions and files as an app with ``count`` packages: no macro, no hook.
+
+        The rest of the repository is the same too, because Copier clones all of it.
+        """
         app = self.rendered(count)
+        rest = {
+            name: content
+            for name, content in self.files.items()
+            if name != "copier.yml" and not name.startswith("template/")
+        }
         texts = {
             f"template/{path.relative_to(app).as_posix()}": path.read_bytes()
             for path in sorted(app.rglob("*"))
             if path.is_file() and path.name != ".copier-answers.yml"
         }
         texts["template/{{ _copier_conf.answers_file }}.jinja"] = b"{{ _copier_answers | to_nice_yaml }}"
-        question = b"_subdirectory: template\nname:\n  type: str\n  default: app\n"
-        return self._template(f"equal-{count}", {"copier.yml": question, **texts})
+        settings = {"_subdirectory": "template", **plain_questions()}
+        questions = yaml.safe_dump(settings, sort_keys=False).encode()
+        return self._template(f"equal-{count}", {**rest, "copier.yml": questions, **texts})
 
     def _template(self, name: str, files: Mapping[str, bytes]) -> Path:
         folder = self.folder / "templates" / name
@@ -147,10 +164,11 @@ class Stage:
         app = self.folder / f"adopted-{count}"
         if not app.exists():
             shutil.copytree(self.finished(count), app, symlinks=True)
-            answers = f"_commit: v1.0.0\n_src_path: {self.equal_template(count)}\nname: app\n"
+            answers = f"_commit: v1.0.0\n_src_path: {self.equal_template(count)}\n"
             (app / ".copier-answers.yml").write_text(answers, encoding="utf-8")
             save(app, self.env)
             run(self.update(), app, self.env)
+            save(app, self.env)
         return app
 
     def one_by_one(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
@@ -168,6 +186,31 @@ class Stage:
     def login(self) -> dict[str, str]:
         """Variables that log plain Git in at the Git host."""
         return login(self.hosts.git, TOKEN_USER, self.hosts.variables["ACME_TOKEN"])
+
+
+def plain_questions() -> dict[str, dict[str, Any]]:
+    """The questions of this template by name, with their types and choices: nothing in them is rendered or refused."""
+    data = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    plain: dict[str, dict[str, Any]] = {}
+    for name, one in data.items():
+        if name.startswith("_"):
+            continue
+        question = {key: one[key] for key in ("type", "multiselect", "multiline") if key in one}
+        question["default"] = "[]" if one["type"] == "json" or "multiselect" in one else ""
+        if "choices" in one:
+            listed = one["choices"]
+            pairs = listed.items() if isinstance(listed, dict) else zip(listed, listed, strict=True)
+            question["choices"] = {
+                label: value["value"] if isinstance(value, dict) else value for label, value in pairs
+            }
+            if "multiselect" not in one:
+                question["default"] = next(iter(question["choices"].values()))
+        if one["type"] == "bool":
+            question["default"] = False
+        if one.get("when") is False:
+            question["when"] = False
+        plain[name] = question
+    return plain
 
 
 def fresh(source: Path, app: Path, env: Mapping[str, str]) -> None:
