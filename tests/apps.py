@@ -13,10 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from copier import run_copy
 from copier._main import Worker
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_PACKAGES: dict[str, Any] = {"strategies": []}
+CI_FILES = {
+    "github": ".github/workflows/ci.yml",
+    "gitlab": ".gitlab-ci.yml",
+    "azure": "azure-pipelines.yml",
+    "none": "",
+}
 
 
 def questions(template: Path = ROOT) -> list[str]:
@@ -33,6 +40,12 @@ def ask(template: Path, destination: Path, **answers: Any) -> dict[str, Any]:
     with worker:
         worker._ask()
         return dict(worker.answers.combined)
+
+
+def render(template: Path, folder: Path, **answers: object) -> Path:
+    """An app without its hook, so without network; its folder."""
+    run_copy(str(template), folder, data=answers, defaults=True, skip_tasks=True, quiet=True)
+    return folder
 
 
 def snapshot(folder: Path, tag: str) -> Path:

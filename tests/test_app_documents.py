@@ -10,9 +10,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import copier
 import pytest
 import yaml
+from apps import CI_FILES, render
 
 LINES = {
     "submodule": "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1.2.3\n"
@@ -22,21 +22,9 @@ LINES = {
 }
 INDEX_URL = "https://${INDEX_USER}:${INDEX_PASSWORD}@packages.example.com/simple/"
 CHOSEN: list[tuple[str, ...]] = [(), ("submodule",), ("git",), ("index",), ("submodule", "git", "index")]
-CI_FILES = {
-    "github": ".github/workflows/ci.yml",
-    "gitlab": ".gitlab-ci.yml",
-    "azure": "azure-pipelines.yml",
-    "none": "",
-}
 # What only a text about the strategy says.
 WORDS = {"submodule": r"submodule", "git": r"git requirement|git\+", "index": r"\bindex"}
 PAGE = "docs/private-packages.md"
-
-
-def render(template: Path, folder: Path, **answers: object) -> Path:
-    """An app without its hook, so without network."""
-    copier.run_copy(str(template), folder, data=answers, defaults=True, skip_tasks=True, quiet=True)
-    return folder
 
 
 def answers_for(strategies: tuple[str, ...]) -> dict[str, object]:

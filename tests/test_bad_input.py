@@ -16,7 +16,7 @@ import jinja2
 import pytest
 import yaml
 from answers import parse_answer
-from apps import ROOT, data, last_line
+from apps import ROOT, data, last_line, render
 from apps import copier as run_copier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED
 from packaging.requirements import Requirement
 from test_questionnaire import answers_with, ask
-from test_rendered_files import parse_everything, render, texts
+from test_rendered_files import parse_everything, texts
 
 # Stands for a token that somebody pastes; no sentence and no file may hold it.
 SECRET = "ghp_S3cr3tS3cr3tS3cr3tS3cr3tS3cr3tS3cr3t"
