@@ -1,0 +1,359 @@
+"""The CI file of a generated app: sound in the eyes of each system's own checkers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from apps import CI_FILES, ROOT, render
+
+HTTPS = "acme-beams @ git+https://x-access-token:${BEAMS_TOKEN}@github.com/acme/beams.git@v1.2.3"
+SSH = "acme-ssh @ git@github.com:acme/ssh.git"
+GIT = "acme-loads[plot] @ git+https://${GIT_USER}:${GIT_TOKEN}@git.acme.example/acme/loads.git@v0.9.0"
+INDEX = 'acme-units[si]==2.1.0 ; python_version < "3.15"'
+INDEX_URL = "https://${INDEX_USER}:${INDEX_PASSWORD}@packages.example.com/simple/"
+CHOICES: dict[str, dict[str, Any]] = {
+    "none": {"strategies": []},
+    "submodule https": {"strategies": ["submodule"], "submodule_packages": HTTPS},
+    "submodule ssh": {"strategies": ["submodule"], "submodule_packages": SSH},
+    "git": {"strategies": ["git"], "git_packages": GIT},
+    "index extra": {"strategies": ["index"], "index_packages": INDEX, "index_url": INDEX_URL},
+    "index only": {
+        "strategies": ["index"],
+        "index_packages": INDEX,
+        "index_url": INDEX_URL,
+        "index_scope": "only",
+    },
+    "mixed": {
+        "strategies": ["submodule", "git", "index"],
+        "submodule_packages": f"{HTTPS}\n{SSH}",
+        "git_packages": GIT,
+        "index_packages": INDEX,
+        "index_url": INDEX_URL,
+    },
+}
+# The variables that a command needs, by the answer that names them.
+FETCHED = ("submodule_packages",)
+INSTALLED = ("git_packages", "index_packages", "index_url")
+VIKTOR = {"VIKTOR_ENV", "VIKTOR_DEV", "VIKTOR_TOKEN"}
+
+# Each system's checkers, as a command that takes files; none asks the network.
+ACTIONLINT = ["actionlint", "-no-color", "-shellcheck=", "-pyflakes="]
+ZIZMOR = ["zizmor", "--offline", "--no-progress", "--pedantic", "--no-config", "--strict-collection"]
+SCHEMA = ["check-jsonschema", "--builtin-schema"]
+GITHUB_SCHEMA = [*SCHEMA, "vendor.github-workflows"]
+GITLAB_SCHEMA = [*SCHEMA, "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]
+# Azure's schema holds patterns that are no Unicode regular expressions.
+AZURE_SCHEMA = [*SCHEMA, "vendor.azure-pipelines", "--data-transform", "azure-pipelines"]
+AZURE_SCHEMA += ["--regex-variant", "nonunicode"]
+CHECKERS = {
+    "github": [ACTIONLINT, ZIZMOR, GITHUB_SCHEMA],
+    "gitlab": [GITLAB_SCHEMA],
+    "azure": [AZURE_SCHEMA],
+}
+
+
+def checked(checker: list[str], *files: Path) -> tuple[bool, str]:
+    """Whether a checker has nothing to say against some files, and what it printed."""
+    program = shutil.which(checker[0], path=sysconfig.get_path("scripts"))
+    assert program, f"{checker[0]} is not installed beside this Python"
+    done = subprocess.run(
+        [program, *checker[1:], *files], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def answered(app: Path) -> dict[str, Any]:
+    """The answers that an app was made with."""
+    return yaml.safe_load((app / ".copier-answers.yml").read_text(encoding="utf-8"))
+
+
+def ci_text(app: Path) -> str:
+    """The CI file of an app."""
+    return (app / CI_FILES[answered(app)["ci"]]).read_text(encoding="utf-8")
+
+
+def named(answers: Mapping[str, Any], *questions: str) -> set[str]:
+    """The variables that some answers name."""
+    return set(re.findall(r"\$\{(\w+)\}", " ".join(answers.get(question, "") for question in questions)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A shell step of a job: its script, the shell that the CI system gives it, what it adds to the environment."""
+
+    script: str
+    shell: tuple[str, ...]
+    env: dict[str, str]
+
+
+def github_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
+    """A secret that nobody has made is empty on GitHub."""
+    for step in data["jobs"][job]["steps"]:
+        if "run" in step:
+            env = {
+                name: re.sub(
+                    r"\$\{\{ (?:secrets|vars)\.(\w+) \}\}", lambda match: given.get(match[1], ""), value
+                )
+                for name, value in step.get("env", {}).items()
+            }
+            yield Step(step["run"], ("bash", "-e", "-c"), env)
+
+
+def gitlab_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
+    """GitLab has one shell for a whole job, and every job sees every variable."""
+    own = {
+        name: re.sub(r"\$(\w+)", lambda match: given.get(match[1], ""), value)
+        for name, value in data[job].get("variables", {}).items()
+    }
+    script = "\n".join(data["default"].get("before_script", []) + data[job]["script"])
+    yield Step(script, ("bash", "-eo", "pipefail", "-c"), {**given, **own})
+
+
+def azure_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
+    """Azure leaves `$(NAME)` as it stands when nobody has made the variable."""
+    (steps,) = [one["steps"] for one in data["jobs"] if one["job"] == job]
+    for step in steps:
+        if "bash" in step:
+            env = {
+                name: re.sub(r"\$\(([\w.]+)\)", lambda match: given.get(match[1], match[0]), value)
+                for name, value in step.get("env", {}).items()
+            }
+            yield Step(step["bash"], ("bash", "--noprofile", "--norc", "-c"), env)
+
+
+def steps(app: Path, job: str, given: Mapping[str, str]) -> list[Step]:
+    """The shell steps of a job, with the secrets and variables that somebody has given to the CI system."""
+    read = {"github": github_steps, "gitlab": gitlab_steps, "azure": azure_steps}[answered(app)["ci"]]
+    return list(read(yaml.safe_load(ci_text(app)), job, given))
+
+
+@pytest.fixture(scope="module", params=list(CHECKERS))
+def rendered(
+    request: pytest.FixtureRequest, questionnaire: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """The apps of one CI system: both platforms with each choice of packages."""
+    folder = tmp_path_factory.mktemp(request.param)
+    return [
+        render(questionnaire, folder / f"{platform} {choice}", ci=request.param, platform=platform, **answers)
+        for platform in ("python", "viktor")
+        for choice, answers in CHOICES.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(questionnaire: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The CI file with everything in it, of each system."""
+    folder = tmp_path_factory.mktemp("whole")
+    return {
+        ci: ci_text(render(questionnaire, folder / ci, ci=ci, platform="viktor", **CHOICES["mixed"]))
+        for ci in CHECKERS
+    }
+
+
+# Each system's checkers
+
+
+def test_no_checker_of_the_ci_system_finds_anything(rendered: list[Path]):
+    ci = answered(rendered[0])["ci"]
+    for checker in CHECKERS[ci]:
+        sound, said = checked(checker, *(app / CI_FILES[ci] for app in rendered))
+        assert sound, said
+
+
+def test_no_checker_finds_anything_in_the_workflow_of_this_repository():
+    for checker in CHECKERS["github"]:
+        sound, said = checked(checker, ROOT / ".github" / "workflows" / "ci.yml")
+        assert sound, said
+
+
+@pytest.mark.parametrize(
+    ("ci", "checker", "sound", "broken", "complaint"),
+    [
+        ("github", ZIZMOR, r"@[0-9a-f]{40} # v", "@v", "unpinned-uses"),
+        ("github", ZIZMOR, "python -m unittest", "echo ${{ github.event.issue.title }}", "template-injection"),
+        ("github", ZIZMOR, r" +with:\n +persist-credentials: false\n", "", "artipacked"),
+        ("github", ZIZMOR, "permissions: {}", "permissions: write-all", "excessive-permissions"),
+        ("github", ZIZMOR, "  push:", "  pull_request_target:", "dangerous-triggers"),
+        ("github", ZIZMOR, r"(?s)concurrency:.*?\n\n", "", "concurrency-limits"),
+        ("github", ACTIONLINT, "python -m unittest", "echo ${{ github.event.issue.title }}", "potentially untrusted"),
+        ("github", ACTIONLINT, "secrets.BEAMS_TOKEN", "secretz.BEAMS_TOKEN", "undefined variable"),
+        ("github", ACTIONLINT, "needs: test", "needs: tests", "does not exist"),
+        ("github", ACTIONLINT, "timeout-minutes", "timeout", "unexpected key"),
+        ("github", GITHUB_SCHEMA, "timeout-minutes", "timeout", "'timeout' was unexpected"),
+        ("gitlab", GITLAB_SCHEMA, "  stage: deploy", "  stages: deploy", "'stages' was unexpected"),
+        ("gitlab", GITLAB_SCHEMA, "stage: test", "stage: 1", "1 is not of type"),
+        ("azure", AZURE_SCHEMA, "timeoutInMinutes", "timeout", "not valid under any"),
+        ("azure", AZURE_SCHEMA, "displayName: Test", "displayname: Test", "not valid under any"),
+    ],
+)  # fmt: skip
+def test_each_checker_refuses_a_broken_file(
+    whole: dict[str, str],
+    tmp_path: Path,
+    ci: str,
+    checker: list[str],
+    sound: str,
+    broken: str,
+    complaint: str,
+):
+    text, changes = re.subn(sound, broken, whole[ci])
+    assert changes
+    file = tmp_path / CI_FILES[ci]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    passed, said = checked(checker, file)
+    assert not passed
+    assert complaint in said
+
+
+# What each file does, and with which rights
+
+
+def test_ci_fetches_checks_installs_and_tests_in_this_order(rendered: list[Path]):
+    for app in rendered:
+        script = "\n".join(step.script for step in steps(app, "test", {}))
+        wanted = ["python -m pip install -r requirements.txt", "python -m unittest"]
+        if answered(app)["strategies"]:
+            wanted.insert(0, "python check_private_packages.py")
+        if "submodule" in answered(app)["strategies"]:
+            wanted.insert(0, "git submodule update --init --recursive")
+        assert [line for line in script.splitlines() if line in wanted] == wanted, app.name
+
+
+def test_the_page_of_an_app_without_ci_names_the_same_commands(questionnaire: Path, tmp_path: Path):
+    for choice, answers in CHOICES.items():
+        app = render(questionnaire, tmp_path / choice, ci="none", **answers)
+        wanted = ["python -m pip install -r requirements.txt", "python -m unittest"]
+        if answers["strategies"]:
+            wanted.insert(0, "python check_private_packages.py")
+        if "submodule" in answers["strategies"]:
+            wanted.insert(0, "git submodule update --init --recursive")
+        page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8").partition("## CI")[2]
+        found = [line for line in page.splitlines() if line in wanted]
+        assert found == (wanted if answers["strategies"] else []), choice
+
+
+def test_every_step_gets_the_variables_of_what_it_runs_and_no_others(rendered: list[Path]):
+    for app in rendered:
+        answers = answered(app)
+        if answers["ci"] == "gitlab":
+            # GitLab gives each variable to each job; the file itself must name none but a helper's and pip's.
+            defined = [job.get("variables", {}) for job in yaml.safe_load(ci_text(app)).values()]
+            assert {name for names in defined for name in names} <= {"PIP_CACHE_DIR"}, app.name
+            continue
+        for job in ("test", "publish") if answers["platform"] == "viktor" else ("test",):
+            # Each secret is its own name here, so that one mapped to another is seen.
+            known = {name: name for name in named(answers, *FETCHED, *INSTALLED) | VIKTOR}
+            for step in steps(app, job, known):
+                wanted: set[str] = set()
+                if "git submodule" in step.script:
+                    wanted |= named(answers, *FETCHED)
+                if "check_private_packages" in step.script:
+                    wanted |= named(answers, *FETCHED, *INSTALLED)
+                if re.search(r"pip install|ci-install", step.script):
+                    wanted |= named(answers, *INSTALLED)
+                if re.search(r"viktor-cli ci-", step.script):
+                    wanted |= VIKTOR
+                got = {name: value for name, value in step.env.items() if name != "PIP_CACHE_DIR"}
+                assert got == {name: name for name in wanted}, (app.name, job, step.script)
+
+
+def test_no_outsider_starts_a_job_and_none_has_more_rights_than_it_needs(rendered: list[Path]):
+    """A fork's pull request, which brings code of its own, meets no secret."""
+    for app in rendered:
+        ci, text = answered(app)["ci"], ci_text(app)
+        data = yaml.safe_load(text)
+        assert not re.search(r"pull_request|merge_request", text), app.name
+        if ci == "github":
+            # YAML 1.1 reads the key `on` as true.
+            assert set(data[True]) == {"push", "workflow_dispatch"}
+            assert data["permissions"] == {}
+            assert "env" not in data
+            for job in data["jobs"].values():
+                assert job["permissions"] == {"contents": "read"}
+                assert "env" not in job
+            assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@")
+            used = re.findall(r"uses: (.*)", text)
+            assert used
+            assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+", one) for one in used)
+        elif ci == "azure":
+            assert data["pr"] == "none"
+            for job in data["jobs"]:
+                assert job["steps"][0] == {"checkout": "self", "persistCredentials": "false"}
+
+
+def test_every_job_ends_and_a_newer_push_stops_a_test_and_never_a_publication(rendered: list[Path]):
+    """Azure Pipelines cannot stop an older run."""
+    for app in rendered:
+        ci, data = answered(app)["ci"], yaml.safe_load(ci_text(app))
+        if ci == "github":
+            assert all(job["timeout-minutes"] <= 30 for job in data["jobs"].values())
+            assert data["concurrency"] == {
+                "group": "ci-${{ github.ref }}",
+                "cancel-in-progress": "${{ github.ref_type == 'branch' }}",
+            }
+        elif ci == "gitlab":
+            jobs = {name: job for name, job in data.items() if name != "default"}
+            assert all(int(job["timeout"].removesuffix(" minutes")) <= 30 for job in jobs.values())
+            assert [name for name, job in jobs.items() if job.get("interruptible")] == ["test"]
+        else:
+            assert all(int(job["timeoutInMinutes"]) <= 30 for job in data["jobs"])
+
+
+def test_what_pip_downloads_is_kept_until_requirements_change_and_never_in_a_publication(
+    rendered: list[Path],
+):
+    for app in rendered:
+        answers, text = answered(app), ci_text(app)
+        test, _, publish = text.partition("publish:" if answers["ci"] != "azure" else "job: publish")
+        installs = answers["platform"] == "viktor" or bool({"git", "index"} & {*answers["strategies"]})
+        assert bool(re.search(r"\bcache: pip|\bcache:\n|Cache@2", test)) == installs, app.name
+        if installs:
+            kept = {
+                "github": r"cache: pip\n +cache-dependency-path: requirements\.txt\n",
+                "gitlab": r"key:\n +files:\n +- requirements\.txt\n",
+                "azure": r"""key: 'pip \| "\$\(Agent\.OS\)" \| requirements\.txt'\n""",
+            }
+            assert re.search(kept[answers["ci"]], test), app.name
+        assert "cache" not in publish.lower(), app.name
+
+
+def test_only_viktor_publishes_and_only_tags_of_a_repository_that_names_its_environment(rendered: list[Path]):
+    for app in rendered:
+        answers, text = answered(app), ci_text(app)
+        assert ("ci-publish" in text) == (answers["platform"] == "viktor"), app.name
+        if answers["platform"] == "python":
+            continue
+        data = yaml.safe_load(text)
+        if answers["ci"] == "github":
+            job = data["jobs"]["publish"]
+            assert (job["needs"], job["if"]) == ("test", "github.ref_type == 'tag' && vars.VIKTOR_ENV != ''")
+        elif answers["ci"] == "gitlab":
+            job = data["publish"]
+            assert (job["stage"], job["rules"]) == ("deploy", [{"if": "$CI_COMMIT_TAG && $VIKTOR_ENV"}])
+        else:
+            job = data["jobs"][1]
+            assert job["dependsOn"] == "test"
+            assert job["condition"] == (
+                "and(succeeded(), startsWith(variables['Build.SourceBranch'], 'refs/tags/'), "
+                "ne(variables['VIKTOR_ENV'], ''))"
+            )
+
+
+def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(questionnaire: Path, tmp_path: Path):
+    def made(ci: str, login: str) -> tuple[str, str]:
+        line = f"acme-beams @ git+https://{login}@git.acme.example/acme/beams.git@v1"
+        app = render(questionnaire, tmp_path / ci, ci=ci, strategies=["git"], git_packages=line)
+        return ci_text(app), (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
+
+    assert "SYSTEM_ACCESSTOKEN: $(System.AccessToken)" in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[0]
+    assert "masked" not in made("gitlab", "gitlab-ci-token:${CI_JOB_TOKEN}")[1]
+    assert "put another name into the package's line" in made("github", "x-access-token:${GITHUB_TOKEN}")[1]
