@@ -1,10 +1,12 @@
-"""The CI file of a generated app: sound in the eyes of each system's own checkers."""
+"""The CI file of a generated app: sound in the eyes of each system's own checkers, and each step of it run."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +15,11 @@ from typing import Any
 
 import pytest
 import yaml
-from apps import CI_FILES, ROOT, render
+from apps import CI_FILES, ROOT, Apps, render
+
+from demo import runs
+from demo.cli import viktor_has_wheels
+from demo.hosts import DemoHosts
 
 HTTPS = "acme-beams @ git+https://x-access-token:${BEAMS_TOKEN}@github.com/acme/beams.git@v1.2.3"
 SSH = "acme-ssh @ git@github.com:acme/ssh.git"
@@ -357,3 +363,141 @@ def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(questionnair
     assert "SYSTEM_ACCESSTOKEN: $(System.AccessToken)" in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[0]
     assert "masked" not in made("gitlab", "gitlab-ci-token:${CI_JOB_TOKEN}")[1]
     assert "put another name into the package's line" in made("github", "x-access-token:${GITHUB_TOKEN}")[1]
+
+
+# The steps, run
+def given(hosts: DemoHosts, clone: Path) -> dict[str, str]:
+    """What a CI system knows: the secrets that somebody has made there, and a few names of its own."""
+    own = {"CI_PROJECT_DIR": str(clone), "Pipeline.Workspace": str(clone.parent), "Agent.OS": "Linux"}
+    return {**hosts.variables, **dict.fromkeys(VIKTOR, "viktor"), **own}
+
+
+def perform(step: Step, clone: Path, *folders: Path) -> subprocess.CompletedProcess[str]:
+    """Run a step as a runner does: no terminal, no variable but what the file maps, these folders on the path."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
+        or not re.match("GIT_|ACME_|VIKTOR_|SSH_", name)
+    }
+    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+    return subprocess.run(
+        [*step.shell, step.script],
+        cwd=clone,
+        env={**kept, "PATH": path, **step.env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def commit(app: Path) -> None:
+    """What the owner of an app does before a push."""
+    subprocess.run(["git", "add", "--all"], cwd=app, check=True)
+    subprocess.run(["git", "commit", "--quiet", "-m", "work"], cwd=app, check=True)
+
+
+def checked_out(app: Path, folder: Path) -> Path:
+    """A clone as a CI system makes it: without submodules."""
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", app, folder], check=True)
+    return folder
+
+
+RUNS_ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the CI files ask for a Linux machine")
+
+
+@pytest.mark.slow
+@RUNS_ON_LINUX
+@pytest.mark.parametrize("ci", list(CHECKERS))
+def test_the_steps_take_a_fresh_clone_to_passed_tests_with_no_variable_too_many(
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, git, ci: str
+):
+    app = apps.make(ci=ci, **hosts.answers("mixed"))
+    commit(app)
+    clone = checked_out(app, tmp_path / "work" / "clone")
+    virtual = runs.make_environment(clone, "pip")
+    known = given(hosts, clone)
+    printed = []
+    for number, step in enumerate(steps(app, "test", known)):
+        for name in sorted(hosts.variables.keys() & step.env.keys()):
+            without = steps(app, "test", {one: value for one, value in known.items() if one != name})[number]
+            failed = perform(without, clone, virtual.python.parent)
+            assert failed.returncode != 0, f"{step.script} does not need {name}"
+            if "check_private_packages" in step.script and "git submodule" not in step.script:
+                assert re.search(rf"STOP  {name} is (not set|empty)\. Set it", failed.stdout)
+        done = perform(step, clone, virtual.python.parent)
+        assert done.returncode == 0, done.stdout
+        printed.append(done.stdout)
+    assert git(clone / "app/submodules/acme-beams", "describe", "--tags") == "v1.2.3"
+    assert "Ran 2 tests" in printed[-1]
+    assert "skipped" not in printed[-1]
+    started = runs.start(clone, virtual, "python")
+    assert all(found in started for found in ("acme-beams: 1.2.3", "acme-units: 2.1.0", "acme-loads: 0.9.0"))
+    # A private wheel may rest in pip's cache; a secret rests nowhere.
+    left = [path for path in clone.parent.rglob("*") if path.is_file() and not path.is_symlink()]
+    for secret in hosts.git.secrets() | hosts.index.secrets():
+        assert secret not in "".join(printed)
+        assert not [path for path in left if secret.encode() in path.read_bytes()]
+
+
+@pytest.mark.slow
+@RUNS_ON_LINUX
+@pytest.mark.skipif(not viktor_has_wheels(), reason="the check looks for VIKTOR's SDK too")
+@pytest.mark.parametrize("ci", list(CHECKERS))
+def test_a_tag_is_installed_tested_and_published_by_the_cli_of_viktor(
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, ci: str
+):
+    """The CLI cannot be had without an account: a program that writes down its calls is downloaded instead."""
+    app = apps.make(ci=ci, platform="viktor", **hosts.answers("mixed"))
+    commit(app)
+    clone = checked_out(app, tmp_path / "work" / "clone")
+    virtual = runs.make_environment(clone, "pip")
+    calls = tmp_path / "calls"
+    stand_in = tmp_path / "bin" / "curl"
+    stand_in.parent.mkdir()
+    stand_in.write_text(
+        "#!/bin/sh\ncat > viktor-cli <<'END'\n#!/bin/sh\n"
+        f"""echo "$@" $(env | grep -oE '^(ACME|VIKTOR)_[A-Z]+' | sort) >> '{calls}'\nEND\n"""
+    )
+    stand_in.chmod(0o755)
+    for step in steps(app, "publish", given(hosts, clone)):
+        done = perform(step, clone, stand_in.parent, virtual.python.parent)
+        assert done.returncode == 0, done.stdout
+    own, installed = sorted(VIKTOR), ["ACME_PASSWORD", "ACME_TOKEN", "ACME_USER"]
+    tested = [*installed, *own] if ci == "gitlab" else own
+    assert [line.split() for line in calls.read_text().splitlines()] == [
+        ["ci-install", *installed, *own],
+        ["ci-test", *tested],
+        ["ci-publish", answered(app)["app_name"].lower().replace(" ", "-"), *tested],
+    ]
+
+
+@pytest.mark.slow
+@RUNS_ON_LINUX
+def test_a_clone_that_gitlab_uses_again_follows_a_package_to_its_new_address(
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, git
+):
+    app = apps.make(ci="gitlab", strategies=["submodule"], submodule_packages=hosts.git_line("acme-beams"))
+    commit(app)
+    clone = checked_out(app, tmp_path / "clone")
+    (fetch, _) = yaml.safe_load(ci_text(app))["default"]["before_script"]
+    step = Step(fetch, ("bash", "-eo", "pipefail", "-c"), hosts.variables)
+    assert perform(step, clone).returncode == 0
+    moved = hosts.git.path_of("acme-moved")
+    shutil.copytree(hosts.git.path_of("acme-beams"), moved)
+    newer = git(moved, "commit-tree", "-p", "v1.2.3^{commit}", "-m", "newer", "v1.2.3^{tree}")
+    git(moved, "update-ref", "refs/heads/main", newer)
+    url = hosts.git.url_of("acme-moved")
+    git(app, "config", "-f", ".gitmodules", "submodule.app/submodules/acme-beams.url", url)
+    git(app, "update-index", "--cacheinfo", f"160000,{newer},app/submodules/acme-beams")
+    git(app, "add", ".gitmodules")
+    git(app, "commit", "--quiet", "-m", "moved")
+    git(clone, "pull", "--quiet", "--no-recurse-submodules")
+    done = perform(step, clone)
+    shutil.rmtree(moved)
+    assert done.returncode == 0, done.stdout
+    assert git(clone / "app/submodules/acme-beams", "rev-parse", "HEAD") == newer
