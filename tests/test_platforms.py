@@ -103,7 +103,6 @@ def test_an_index_url_of_the_page_is_accepted(
 def test_the_questionnaire_accepts_the_fixed_user_names_of_the_data_and_no_other(
     questionnaire: Path, tmp_path: Path
 ):
-    """lines.jinja lists them itself: every question imports it, and the data would cost a copy 25 ms."""
     environment = Environment(loader=FileSystemLoader(ROOT), extensions=[AnsibleCoreFiltersExtension])
     lines_jinja: Any = environment.get_template("template/_macros/lines.jinja").module
     assert sorted(lines_jinja.USERS) == sorted(USERS)

@@ -1,17 +1,22 @@
-"""Write docs/platforms.md from template/_macros/platforms.jinja: `uv run python tests/write_platforms_page.py`."""
+"""Write docs/platforms.md from its data: `uv run python tests/write_platforms_page.py`.
+
+The data are docs/platforms.yml and, for what the template itself knows of hosts, template/_macros/hosts.jinja.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "platforms.md"
 
 HEAD = """\
-<!-- Written by tests/write_platforms_page.py from template/_macros/platforms.jinja; change it there. -->
+<!-- Written by tests/write_platforms_page.py from platforms.yml and template/_macros/hosts.jinja; change it there. -->
 
 # Platforms
 
@@ -45,11 +50,18 @@ packages too.
 """
 
 
-def platforms() -> list[dict[str, Any]]:
-    """What platforms.jinja says, in its order."""
+def hosts() -> dict[str, dict[str, Any]]:
+    """What hosts.jinja says, by key."""
     environment = Environment(loader=FileSystemLoader(ROOT), undefined=StrictUndefined)
-    module: Any = environment.get_template("template/_macros/platforms.jinja").module
-    return list(module.PLATFORMS)
+    module: Any = environment.get_template("template/_macros/hosts.jinja").module
+    return {one["key"]: one for one in module.HOSTS}
+
+
+def platforms() -> list[dict[str, Any]]:
+    """What both files say of each platform, in the order of platforms.yml."""
+    known = hosts()
+    listed = yaml.safe_load((ROOT / "docs" / "platforms.yml").read_text(encoding="utf-8"))
+    return [{**known.pop(one["key"]), **one} for one in listed] + list(known.values())
 
 
 def anchor(title: str) -> str:
@@ -57,12 +69,18 @@ def anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
+def command(platform: dict[str, Any]) -> str:
+    """What prints a token for the host of the first example."""
+    host = platform["examples"][0].rpartition("@")[2].partition("/")[0]
+    return re.sub(platform["match"], platform["command"], host) if platform["command"] else ""
+
+
 def section(platform: dict[str, Any]) -> str:
     """One platform: its examples, then the same rows for each of its kind."""
     names = [f"`{name}`" for name in platform["users"] if name != "git"]
     rows = {
         "fixed user names": ", ".join(names) or "none: name a variable",
-        "token": platform["token"],
+        "token": platform["token"].format(command=command(platform)),
         "scopes": platform["scopes"],
         "CI": platform["ci"],
     }
@@ -71,7 +89,9 @@ def section(platform: dict[str, Any]) -> str:
     else:
         rows["upload address"] = platform["upload"]
         rows["has PyPI too"] = platform["mirror"]
-    rows["sources"] = ", ".join(f"[{title}]({url})" for title, url in platform["sources"])
+    rows["sources"] = ", ".join(
+        f"[{title}]({url})" for source in platform["sources"] for title, url in source.items()
+    )
     note = f"\n{platform['note']}\n" if platform["note"] else ""
     examples = "\n".join(platform["examples"])
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
