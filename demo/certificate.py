@@ -4,16 +4,19 @@ import subprocess
 from pathlib import Path
 
 
-def self_signed_certificate(folder: Path) -> Path:
-    """Write a key and a self-signed certificate for 127.0.0.1, valid for a day, to one PEM file in `folder`.
+def self_signed_certificate(folder: Path, *names: str) -> Path:
+    """Write a key and a self-signed certificate, valid for a day, to one PEM file in `folder`.
+
+    It is for 127.0.0.1 and for the host names in `names`.
 
     Raises FileNotFoundError where there is no `openssl` program.
     """
     key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "host.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    alternatives = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in names)])
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", f"subjectAltName={alternatives}"]
     subprocess.run(
-        [*command, *names, "-keyout", key, "-out", certificate],
+        [*command, *subject, "-keyout", key, "-out", certificate],
         check=True,
         capture_output=True,
     )

@@ -24,8 +24,10 @@ class IndexHost(HttpHost):
     them the host plays a public index: open to everybody, and complete in itself (404 for other names).
     """
 
-    def __init__(self, folder: Path, user: str = "", password: str = "") -> None:
-        super().__init__()
+    def __init__(
+        self, folder: Path, user: str = "", password: str = "", *, certificate: Path | None = None
+    ) -> None:
+        super().__init__(certificate)
         self.folder = folder
         self.user = user
         self._password = password
