@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
     if stage not in {("task", "copy"), ("after", "update")}:
         return 0
-    report = Report(quiet=bool(options.quiet), stream=sys.stderr)
+    report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         run(Path.cwd(), options.answers_file, environ, report)
