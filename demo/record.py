@@ -1,0 +1,300 @@
+"""Record a session for the README: `python -m demo.record` writes docs/session.svg.
+
+A real run: a shell in a pseudo terminal, the demo's hosts, the real questionnaire answered key by key, and then
+the commands that the hook says, typed as it says them. What the terminal got is fed to a terminal emulator, and
+its screen is drawn at the moments that tell something.
+
+Three things are replaced at drawing, because they are of one machine or one moment: the hosts' addresses on
+loopback (by names of the same length), the folders of this run, and the seconds that the tests took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo.git import run_git
+from demo.hosts import DemoHosts
+from demo.picture import Frame, draw, frame_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "session.svg"
+COLUMNS, LINES = 104, 24
+TEMPLATE = "OWNER/copier-private-packages"
+DESCRIPTION = (
+    "A terminal: copier copy asks its questions, refuses a literal token, fetches a submodule and says what to type "
+    "next; the app is checked, installed, tested and run."
+)
+# As long as http://127.0.0.1: and five digits, so that no line breaks elsewhere.
+GIT_NAME, INDEX_NAME = "https://code.acme.test", "https://pkgs.acme.test"
+ENTER, ALT_ENTER, DOWN, BACKSPACE = "\r", "\x1b\r", "\x1b[B", "\x7f"
+# How prompt_toolkit ends what it draws; then the question listens.
+LISTENING = "\x1b[?7h"
+PROMPT = "\x1b[1;32m$\x1b[0m "
+
+
+class Session:
+    """A shell at a pseudo terminal whose output is kept, with the moments at which a frame is taken."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        import pexpect
+
+        self._nothing = pexpect.TIMEOUT
+        self._output = io.StringIO()
+        self._seen = 0
+        self._moments: list[tuple[int, str, float]] = []
+        self.shell = pexpect.spawn(
+            "bash",
+            ["--noprofile", "--norc"],
+            cwd=str(folder),
+            env={**environment, "PS1": r"\[\e[1;32m\]$\[\e[0m\] "},
+            dimensions=(LINES, COLUMNS),
+            encoding="utf-8",
+        )
+        self.shell.logfile_read = self._output
+
+    def wait(self, text: str) -> None:
+        """Wait until the terminal gets a text that no earlier call has met; raises RuntimeError after two minutes."""
+        end = time.monotonic() + 120
+        while (found := self.output().find(text, self._seen)) < 0:
+            if not self._read(1) and time.monotonic() > end:
+                raise RuntimeError(f"the terminal never got {text!r}, but:\n{self.output()[self._seen :]}")
+        self._seen = found + len(text)
+
+    def settle(self) -> None:
+        """Read until nothing comes for a moment."""
+        while self._read(0.5):
+            pass
+
+    def _read(self, seconds: float) -> bool:
+        try:
+            self.shell.read_nonblocking(4096, timeout=seconds)
+        except self._nothing:
+            return False
+        return True
+
+    def type(self, keys: str) -> None:
+        """Press keys, and let the terminal show them."""
+        self.shell.send(keys)
+        self.settle()
+
+    def take(self, title: str, seconds: float = 4) -> None:
+        """Keep what the terminal shows now as a frame."""
+        self.settle()
+        self._moments.append((len(self._output.getvalue()), title, seconds))
+
+    def command(self, line: str) -> None:
+        """Type a command and wait for the next prompt."""
+        self.type(line)
+        self.shell.send(ENTER)
+        self.wait(PROMPT)
+
+    def output(self) -> str:
+        """All that the terminal got so far."""
+        return self._output.getvalue()
+
+    def frames(self, replace: Callable[[str], str]) -> list[Frame]:
+        """Feed the output to a terminal emulator, and take its screen at each moment."""
+        import pyte
+
+        screen = pyte.Screen(COLUMNS, LINES)
+        stream = pyte.Stream(screen)
+        frames, start = [], 0
+        for end, title, seconds in self._moments:
+            stream.feed(replace(self._output.getvalue()[start:end]))
+            frames.append(frame_of(screen, title, seconds))
+            start = end
+        return frames
+
+
+def questions() -> dict[str, str]:
+    """The first line of each question's help, by the question's name: what the terminal shows first."""
+    data: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    return {
+        name: str(one["help"]).splitlines()[0]
+        for name, one in data.items()
+        if not name.startswith("_") and one.get("when") is not False
+    }
+
+
+def release(folder: Path) -> None:
+    """The template as it stands in the work tree, as a repository with the version of pyproject.toml as its tag."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    listed = run_git("-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    who = ("-c", "user.name=Demo", "-c", "user.email=demo@localhost.invalid")
+    run_git("-C", folder, "init", "--quiet")
+    run_git("-C", folder, "add", "--all")
+    run_git("-C", folder, *who, "commit", "--quiet", "--message", f"Release {version}")
+    run_git("-C", folder, "tag", f"v{version}")
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """The shell's variables: nobody's settings, and the template's address led to the folder of this run."""
+    (scratch / "gitconfig").write_text(
+        "[user]\n\tname = Demo\n\temail = demo@localhost.invalid\n"
+        f'[url "file://{scratch / "template"}"]\n\tinsteadOf = https://github.com/{TEMPLATE}.git\n'
+    )
+    (scratch / "settings.yml").write_text("{}\n")
+    (scratch / "tmp").mkdir()
+    unwanted = re.compile(r"GIT_.*|COPIER_.*|PRIVATE_PACKAGES_.*|STAGE|NO_COLOR|VIRTUAL_ENV|PSModulePath")
+    kept = {name: value for name, value in os.environ.items() if not unwanted.fullmatch(name)}
+    return kept | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "HISTFILE": os.devnull,
+        "TMPDIR": str(scratch / "tmp"),
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "INPUTRC": os.devnull,
+        "GIT_CONFIG_GLOBAL": str(scratch / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "COPIER_SETTINGS_PATH": str(scratch / "settings.yml"),
+        "COPIER_CACHE_DIR": str(scratch / "copier"),
+        # A terminal in a window answers where its cursor is; this one can't, and is told so on each question.
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+        # pip would name the index that this machine uses, and print a page.
+        "PIP_QUIET": "2",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+def answer(session: Session, hosts: DemoHosts) -> None:
+    """Answer the questionnaire like a person who pastes what they have."""
+    asked = questions()
+
+    def listens(name: str) -> None:
+        session.wait(asked[name])
+        session.wait(LISTENING)
+        session.settle()
+
+    listens("app_name")
+    session.type(ENTER)
+    listens("platform")
+    session.take("Ten questions at most, each with a default")
+    session.type(ENTER)
+    listens("strategies")
+    session.type(DOWN + DOWN + " ")
+    session.take("Two strategies for this app: a submodule and an index")
+    session.type(ENTER)
+    listens("submodule_packages")
+    (line,) = hosts.submodule_lines("acme-beams")
+    literal = line.replace("${ACME_TOKEN}", "my-own-token")
+    session.type(literal)
+    session.type(ALT_ENTER)
+    session.take("A literal token is refused", 5)
+    session.type(BACKSPACE * len(literal))
+    session.type(line)
+    session.take("The line names a variable instead", 5)
+    session.type(ALT_ENTER)
+    listens("index_packages")
+    session.type(hosts.index_lines("acme-units")[0] + ALT_ENTER)
+    listens("index_url")
+    session.type(hosts.index_answer() + ENTER)
+    listens("index_scope")
+    session.take("The index, and how it is asked")
+    session.type(ENTER)
+    listens("python_version")
+    session.type(ENTER)
+    listens("ci")
+    session.take("The last question: who tests the app", 3)
+    session.shell.send(ENTER)
+    session.wait(PROMPT)
+
+
+def commands_of(said: str) -> list[str]:
+    """The commands that the hook lists, as a person reads them."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said).replace("\r\n", "\n")
+    block = re.search(r"Next:\n\n((?:  .*\n)+)", plain)
+    if block is None:
+        raise RuntimeError(f"the hook lists no commands:\n{plain}")
+    return [line.strip() for line in block[1].splitlines()]
+
+
+def record() -> list[Frame]:
+    """Run the whole session; raises RuntimeError when something of this machine would be in the picture."""
+    with tempfile.TemporaryDirectory() as folder, DemoHosts() as hosts:
+        scratch = Path(folder).resolve()
+        release(scratch / "template")
+        home = scratch / "home"
+        home.mkdir()
+        values = "".join(f"{name}={value}\n" for name, value in hosts.variables.items())
+        (home / "acme.env").write_text(values)
+        session = Session(home, environment(scratch))
+        session.wait(PROMPT)
+        session.command("set -a; . ./acme.env; set +a")
+        session.type(f"copier copy --trust gh:{TEMPLATE} my-app")
+        session.take("One command, with the credentials in the environment", 3)
+        session.shell.send(ENTER)
+        answer(session, hosts)
+        session.take("Made, fetched, and what to type next", 6)
+        *commands, _commit = commands_of(session.output())
+        session.command("clear")
+        titles = {
+            "python check": "A check before every install",
+            "python -m app": "It runs, with both packages",
+        }
+        for command in commands:
+            session.command(command)
+            for start, title in titles.items():
+                if command.startswith(start):
+                    session.take(title, 7 if command == "python -m app" else 4)
+        session.shell.close(force=True)
+        frames = session.frames(_replacing(hosts, scratch))
+        _see_to_it_that_nothing_leaks(frames, [*hosts.variables.values(), "127.0.0.1", str(scratch)])
+        return frames
+
+
+def _replacing(hosts: DemoHosts, scratch: Path) -> Callable[[str], str]:
+    """What puts names in the place of addresses, and takes this machine's folders and seconds away."""
+    names = [(hosts.git_url, GIT_NAME), (hosts.index_url.removesuffix("/simple/"), INDEX_NAME)]
+
+    def replace(output: str) -> str:
+        for address, name in names:
+            assert len(address) == len(name), "the demo's ports have five digits"
+            host, called = address.partition("//")[2], name.partition("//")[2]
+            # With user-info between scheme and host the two change apart, and the length stays the same.
+            output = re.sub(rf"http://([^\s/]*){re.escape(host)}", rf"https://\g<1>{called}", output)
+            output = output.replace(host, called)
+        output = re.sub(rf"'[^']*/bin/python[0-9.]*', '{scratch}[^']*/hooks/", "'python', 'hooks/", output)
+        return re.sub(r"\b(tests? in )\d\.\d{3}s", r"\g<1>0.100s", output)
+
+    return replace
+
+
+def _see_to_it_that_nothing_leaks(frames: Sequence[Frame], words: Sequence[str]) -> None:
+    for frame in frames:
+        found = [word for word in words if word in frame.text]
+        if found:
+            raise RuntimeError(f"the frame {frame.title!r} shows what is of this machine: {found}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record and write the picture."""
+    parser = argparse.ArgumentParser(prog="python -m demo.record", description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=PICTURE, help="default: docs/session.svg")
+    options = parser.parse_args(arguments)
+    if sys.platform == "win32":
+        parser.error("Windows has no pseudo terminal for this; record on Linux or macOS")
+    picture = draw(record(), COLUMNS, DESCRIPTION)
+    options.output.write_text(picture, encoding="utf-8", newline="\n")
+    print(f"{options.output}: {len(picture.encode()) / 1000:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
