@@ -19,6 +19,8 @@ from steps import next_steps
 from demo.hosts import DemoHosts
 
 ESCAPE = "\x1b"
+# What a person's own shell sets, wherever the tests run.
+IN_SH = {"SHELL": "/bin/sh", "PSModulePath": ""}
 HOOK = (sys.executable, str(ROOT / "hooks" / "sync.py"))
 LINES = {
     "submodule_packages": "acme-beams @ https://x-access-token:${ACME_TOKEN}@git.acme.example/a/beams.git@v1",
@@ -135,7 +137,7 @@ def test_powershell_on_another_system_enters_the_environment_where_that_has_it(
 ):
     found = steps(rendered(questionnaire, tmp_path / "my-app"), PSModulePath="/opt/microsoft/powershell/7")
     assert "python3 -m venv .venv; .venv/bin/Activate.ps1" in found
-    assert found[0] == f"cd {tmp_path}/my-app"
+    assert found[0] == change_folder(str(tmp_path / "my-app"), POWERSHELL)
 
 
 def test_git_bash_on_windows_gets_posix_commands(questionnaire: Path, tmp_path: Path):
@@ -247,7 +249,7 @@ def test_commands_in_one_line_stop_at_a_failure_where_the_shell_can():
 def new_app(template: Path, folder: Path, *options: str, **environment: str):
     """`copier copy` of an app without packages, as a person in that folder types it."""
     arguments = ("copy", "--trust", "--defaults", *options, template, "my app")
-    return copier(*arguments, cwd=folder, PWD=str(folder), **environment)
+    return copier(*arguments, cwd=folder, PWD=str(folder), **IN_SH, **environment)
 
 
 def test_a_copy_ends_with_what_to_type_and_where_to_read_on(questionnaire: Path, tmp_path: Path):
@@ -284,7 +286,7 @@ def test_an_update_says_what_to_look_at(template: Path, tmp_path: Path, git):
     app = tmp_path / "my app"
     git(app, "add", "--all")
     git(app, "commit", "--quiet", "-m", "Start")
-    done = copier("update", "--trust", "--defaults", "--vcs-ref", ":current:", cwd=app, PWD=str(app))
+    done = copier("update", "--trust", "--defaults", "--vcs-ref", ":current:", cwd=app, PWD=str(app), **IN_SH)
     assert "my app is up to date. Next:" in done.stderr
     assert shown(done.stderr)[:2] == ["git status", "git diff"]
 
@@ -321,7 +323,11 @@ def test_colours_are_for_terminals_whose_owner_wants_them(
     said, status = pexpect.run(
         f"{quote(sys.executable, POSIX)} -m copier copy --trust --defaults {quote(str(questionnaire), POSIX)} app1",
         cwd=str(tmp_path),
-        env={**{name: value for name, value in os.environ.items() if name != "NO_COLOR"}, **environment},
+        env={
+            **{name: value for name, value in os.environ.items() if name != "NO_COLOR"},
+            **IN_SH,
+            **environment,
+        },
         withexitstatus=True,
         encoding="utf-8",
         timeout=60,

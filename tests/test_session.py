@@ -162,6 +162,8 @@ def test_frames_follow_each_other_for_as_long_as_they_are_told():
     assert "@keyframes f0{0.00%{opacity:1}25.00%{opacity:0}}" in style
     assert "@keyframes f1{0%{opacity:0}25.00%{opacity:1}}" in style
     assert "animation:f1 4s step-end infinite" in style
+    groups = ElementTree.fromstring(drawn("x")).iter(f"{SVG}g")
+    assert [group.get("opacity") for group in groups] == ["0", None]
 
 
 def test_a_hook_that_lists_nothing_stops_the_recording():
