@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import yaml
-
 SUBMODULES = "app/submodules"
 STRATEGIES = ("submodule", "git", "index")
 
@@ -61,6 +59,9 @@ class Answers(NamedTuple):
     def keys(self) -> set[str]:
         """The normalised names of all private packages; raises `AnswersError`."""
         return {one.key for strategy, text in self.texts.items() for one in parse_answer(strategy, text)}
+
+
+NO_PACKAGES = Answers(texts={}, source="")
 
 
 def _git_address(address: str) -> tuple[str, str, str]:
@@ -142,6 +143,9 @@ def parse_answers(text: str, name: str) -> Answers:
 
     Raises `AnswersError` when it is no YAML mapping.
     """
+    # Half of a sync without packages would be this import.
+    import yaml
+
     try:
         data: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:

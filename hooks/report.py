@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from answers import AnswersError, read_answers
 from git import GitError
 from plan import Action, Add, Move, Populate, Replace
 from repository import Repository
@@ -21,12 +22,14 @@ _COLOURS = {"good": "1;32", "bad": "1;31", "command": "36", "aside": "2"}
 class Report:
     """Collects what happened and writes it."""
 
-    def __init__(self, *, quiet: bool, stream: TextIO, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, quiet: bool, stream: TextIO, environ: Mapping[str, str], answers_file: Path
+    ) -> None:
         """``quiet`` leaves only the problems; ``environ`` says what the terminal and the shell are."""
         self.quiet = quiet
         self.stream = stream
         self.environ = environ
-        self.source = ""
+        self.answers_file = answers_file
         self.repository: Repository | None = None
         self.problems: list[str] = []
         self._finished: list[Outcome] = []
@@ -112,7 +115,11 @@ class Report:
         from shell import quote, shell_in_use
 
         shell = shell_in_use(self.environ, windows=os.name == "nt")
-        return [f"copier copy --defaults --overwrite --trust {quote(self.source, shell)} ."]
+        try:
+            source = quote(read_answers(self.answers_file).source, shell)
+        except AnswersError:
+            source = "ADDRESS-OF-THE-TEMPLATE"
+        return [f"copier copy --defaults --overwrite --trust {source} ."]
 
     def _is_terminal(self) -> bool:
         return self.stream.isatty() and self.environ.get("TERM") != "dumb"

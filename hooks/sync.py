@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # Only what every sync needs; `apply`, `fetch` and `network` are imported once there is work for them.
-from answers import Answers, AnswersError, read_answers
+from answers import NO_PACKAGES, Answers, AnswersError, read_answers
 from credentials import git_environment
 from dependencies import sync_requirements
 from git import GitError
@@ -37,14 +37,22 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         "--answers-file", default=".copier-answers.yml", help="the answers file in the current folder"
     )
     parser.add_argument("--quiet", action=argparse.BooleanOptionalAction, help="say only what went wrong")
+    parser.add_argument(
+        "--packages",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the answers name any package; without one they need not be read",
+    )
     options = parser.parse_args(arguments)
     stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
     if stage not in {("task", "copy"), ("after", "update")}:
         return 0
-    report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ)
+    answers_file = Path.cwd() / options.answers_file
+    report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ, answers_file=answers_file)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        run(Path.cwd(), options.answers_file, environ, report)
+        answers = read_answers(answers_file) if options.packages else NO_PACKAGES
+        run(Path.cwd(), options.answers_file, answers, environ, report)
     except KeyboardInterrupt:
         report.problem("Interrupted; what was finished stays, the rest is missing.")
     except AnswersError as error:
@@ -62,10 +70,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 1 if report.problems and environ.get("PRIVATE_PACKAGES_STRICT") == "1" else 0
 
 
-def run(app: Path, answers_file: str, environ: Mapping[str, str], report: Report) -> None:
+def run(app: Path, answers_file: str, answers: Answers, environ: Mapping[str, str], report: Report) -> None:
     """Read, plan, apply; raises `AnswersError`, `GitError`, OSError and KeyboardInterrupt."""
-    answers = read_answers(app / answers_file)
-    report.source = answers.source
     env = git_environment(environ)
     repository = open_repository(app, env) or init_repository(app, env)
     report.repository = repository
