@@ -35,6 +35,7 @@ def test_the_questions_are_the_public_interface():
         "app_name",
         "platform",
         "strategies",
+        "catalogue_packages",
         "submodule_packages",
         "git_packages",
         "index_packages",
@@ -232,3 +233,20 @@ def test_pretending_makes_nothing_and_says_which_submodules_would_be_fetched(tem
     assert "app/submodules/acme-beams at v1.2.3 from https://github.com/acme/beams.git" in done.stderr
     assert "is ready" not in done.stderr
     assert not (tmp_path / "app").exists()
+
+
+def test_answers_for_a_strategy_that_is_not_chosen_are_let_be(questionnaire: Path, tmp_path: Path):
+    """One data file or settings file serves all apps of an organisation."""
+    answers = ask(
+        questionnaire,
+        tmp_path / "app",
+        strategies=["submodule"],
+        git_packages=ACCEPTED["git"][0],
+        index_packages="acme-units>=2",
+        index_url=URL,
+        index_scope="only",
+    )
+    assert answers["packages"] == []
+    assert answers["variables"] == []
+    for one in ("git_packages", "index_packages", "index_url", "index_scope"):
+        ask(questionnaire, tmp_path / one, strategies=[], **{one: answers[one]})
