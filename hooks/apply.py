@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
-from fetch import Fetcher, NotDone, relative_path
+from fetch import Fetcher, NotDone
+from files import read_text, remove, write_text
 from git import GitError
+from gitdir import read_link, relative_path, write_link
 from memory import remember
 from plan import (
     Action,
@@ -69,16 +70,19 @@ def apply(
     applied: dict[str, Applied] = {}
     fetches = [action for action in actions if isinstance(action, Add | Move | Replace | Populate)]
     try:
-        for fetch, outcome, commit in _fetch_all(fetches, fetcher, progress):
-            outcomes.append(outcome)
-            if commit:
-                one = fetch.wanted
-                gitlinks[one.path] = commit
-                applied[one.path] = Applied(one.url, one.ref, commit)
-                initialise(repository, fetcher.settings, {one.path: urls.get(one.path, one.url)})
+        # Closed before anything below runs: an interruption here has to end the other fetches first.
+        with contextlib.closing(_fetch_all(fetches, fetcher, progress)) as fetched:
+            for fetch, outcome, commit in fetched:
+                outcomes.append(outcome)
+                if commit:
+                    one = fetch.wanted
+                    # First, so that whatever has a gitlink is known to Git as well.
+                    initialise(repository, fetcher.settings, {one.path: urls.get(one.path, one.url)})
+                    gitlinks[one.path] = commit
+                    applied[one.path] = Applied(one.url, one.ref, commit)
     finally:
         # An interrupted run keeps what it has finished.
-        shutil.rmtree(fetcher.scratch, ignore_errors=True)
+        remove(fetcher.scratch)
         if gitlinks or sections:
             _stage(repository, gitlinks)
         remember(repository.git_dir, wanted, current, applied, gitlinks)
@@ -95,9 +99,9 @@ def addresses(current: Current, sections: Sequence[Declare | Undeclare] = ()) ->
 
 def _fetch_all(
     fetches: Sequence[Add | Move | Replace | Populate], fetcher: Fetcher, progress: Progress
-) -> Iterator[tuple[Add | Move | Replace | Populate, Outcome, str]]:
+) -> Generator[tuple[Add | Move | Replace | Populate, Outcome, str]]:
     """Fetch side by side; yields each action with its outcome and its commit as soon as it is finished."""
-    shutil.rmtree(fetcher.scratch, ignore_errors=True)
+    remove(fetcher.scratch)
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = {pool.submit(_fetch, action, fetcher): action for action in fetches}
         try:
@@ -134,12 +138,11 @@ def _last_line(text: str) -> str:
 
 def _take_over(repository: Repository, one: Wanted) -> Outcome:
     """Move the module of a submodule that went by another name to where its path says."""
-    folder = repository.top / one.path
-    target = (folder / ".git").read_text(encoding="utf-8").strip().removeprefix("gitdir:").strip()
-    old, new = (folder / target).resolve(), repository.module(one.path)
+    folder, new = repository.top / one.path, repository.module(one.path)
+    old = read_link(folder) or new
     new.parent.mkdir(parents=True, exist_ok=True)
     old.rename(new)
-    (folder / ".git").write_text(f"gitdir: {relative_path(new, folder)}\n", encoding="utf-8")
+    write_link(folder, new)
     repository.git("config", "--file", str(new / "config"), "core.worktree", relative_path(folder, new))
     return Outcome(one.name, True, "taken over as it stands")
 
@@ -166,11 +169,12 @@ def _drop(fetcher: Fetcher, current: Current, path: str, gitlinks: dict[str, str
     (module / "index").unlink(missing_ok=True)
     for entry in folder.iterdir() if folder.is_dir() else ():
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
+            remove(entry)
         elif entry.name != ".git":
-            entry.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(module, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                entry.unlink()
+    remove(folder)
+    remove(module)
     # A submodule that this clone never initialised has no section there.
     with contextlib.suppress(GitError):
         repository.git("config", "--remove-section", f"submodule.{path}")
@@ -185,11 +189,11 @@ def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
     section: Section = action.section
     file = ("config", "--file", str(repository.gitmodules))
     if repository.gitmodules.exists():
-        text = repository.gitmodules.read_text(encoding="utf-8", errors="surrogateescape")
+        text = read_text(repository.gitmodules)
         # An update that adopts the user's own submodule leaves its section beside the rendered one.
         changed = without_section(text, section.name, keep=isinstance(action, Declare))
         if changed != text:
-            repository.gitmodules.write_text(changed, encoding="utf-8", errors="surrogateescape")
+            write_text(repository.gitmodules, changed)
     if isinstance(action, Undeclare):
         return
     for key, value in section.settings:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
+from files import read_text, write_text
+
 BEGIN = "# >>> What the packages in app/submodules need; the template writes this block >>>"
 END = "# <<< What the packages in app/submodules need <<<"
 _HEADING = "# "
@@ -92,7 +94,7 @@ def sync_requirements(app: Path, names: Sequence[str], provided: Set[str]) -> st
     """
     path = app / "requirements.txt"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return (
             "There is no requirements.txt, so the submodules' own dependencies stand nowhere; run `copier recopy`."
@@ -110,5 +112,5 @@ def sync_requirements(app: Path, names: Sequence[str], provided: Set[str]) -> st
         needs[name] = former.get(name, []) if found is None else found
     changed = with_block(text, needs)
     if changed != text:
-        path.write_text(changed, encoding="utf-8")
+        write_text(path, changed)
     return ""

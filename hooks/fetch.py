@@ -7,12 +7,13 @@ so a killed run leaves nothing there that a later one could mistake for a reposi
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from credentials import MissingVariable, git_environment, variables_of, with_header, with_helper
+from files import remove
 from git import GitError, git
+from gitdir import relative_path, write_link
 from network import Network, explain
 from plan import Add, Move, Populate, Replace, Wanted
 from repository import Repository, only_caches, read_settings
@@ -147,7 +148,7 @@ class Fetcher:
         """Clone into the scratch folder, then put the repository where Git keeps those of submodules."""
         # A clone that outlived its killed run removes its own folder when it fails: not this one.
         beside = self.scratch / str(os.getpid()) / one.path
-        shutil.rmtree(beside, ignore_errors=True)
+        remove(beside)
         beside.parent.mkdir(parents=True, exist_ok=True)
         clone = ["clone", "--progress", "--no-checkout"]
         if not (self.settings.has_template or self.environ.get("GIT_TEMPLATE_DIR")):
@@ -156,9 +157,10 @@ class Fetcher:
         self._network(one, *clone, "--", one.url, str(beside), cwd=self.repository.top)
         module = self.repository.module(one.path)
         folder = self.repository.top / one.path
-        with (beside / ".git" / "config").open("a", encoding="utf-8", errors="surrogateescape") as config:
-            config.write(f'[core]\n\tworktree = "{escaped(relative_path(folder, module))}"\n')
-        shutil.rmtree(module, ignore_errors=True)
+        worktree = f'[core]\n\tworktree = "{escaped(relative_path(folder, module))}"\n'
+        with (beside / ".git" / "config").open("ab") as config:
+            config.write(worktree.encode("utf-8", "surrogateescape"))
+        remove(module)
         module.parent.mkdir(parents=True, exist_ok=True)
         (beside / ".git").replace(module)
         self._empty(folder)
@@ -166,7 +168,7 @@ class Fetcher:
     def _empty(self, folder: Path) -> None:
         """Make room for a new work tree; the old one was found to hold nothing of the user's."""
         if (folder / ".git").is_file() or (folder.is_dir() and only_caches(folder)):
-            shutil.rmtree(folder)
+            remove(folder)
         folder.mkdir(parents=True, exist_ok=True)
 
     def _resolve(self, one: Wanted, ref: str) -> str:
@@ -199,7 +201,7 @@ class Fetcher:
     def _checkout(self, one: Wanted, commit: str) -> str:
         folder, module = self.repository.top / one.path, self.repository.module(one.path)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".git").write_text(f"gitdir: {relative_path(module, folder)}\n", encoding="utf-8")
+        write_link(folder, module)
         (module / "index.lock").unlink(missing_ok=True)
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder, env=self.repository.env)
         if (folder / ".gitmodules").is_file():
@@ -215,8 +217,3 @@ def has_files(folder: Path) -> bool:
 def escaped(value: str) -> str:
     """A value as it stands between quotes in Git's configuration (git-config(1), "Syntax")."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def relative_path(target: Path, start: Path) -> str:
-    """A relative path with forward slashes, as `git submodule` writes it, so that the app can be moved."""
-    return Path(os.path.relpath(target.resolve(), start.resolve())).as_posix()

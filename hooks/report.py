@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from answers import AnswersError, read_answers
 from git import GitError
 from plan import Action, Add, Move, Populate, Replace
 from repository import Repository
@@ -22,14 +21,12 @@ _COLOURS = {"good": "1;32", "bad": "1;31", "command": "36", "aside": "2"}
 class Report:
     """Collects what happened and writes it."""
 
-    def __init__(
-        self, *, quiet: bool, stream: TextIO, environ: Mapping[str, str], answers_file: Path
-    ) -> None:
+    def __init__(self, *, quiet: bool, stream: TextIO, environ: Mapping[str, str]) -> None:
         """``quiet`` leaves only the problems; ``environ`` says what the terminal and the shell are."""
         self.quiet = quiet
         self.stream = stream
         self.environ = environ
-        self.answers_file = answers_file
+        self.source = ""
         self.repository: Repository | None = None
         self.problems: list[str] = []
         self._finished: list[Outcome] = []
@@ -115,10 +112,7 @@ class Report:
         from shell import quote, shell_in_use
 
         shell = shell_in_use(self.environ, windows=os.name == "nt")
-        try:
-            source = quote(read_answers(self.answers_file).source, shell)
-        except AnswersError:
-            source = "ADDRESS-OF-THE-TEMPLATE"
+        source = quote(self.source, shell) if self.source else "ADDRESS-OF-THE-TEMPLATE"
         return [f"copier copy --defaults --overwrite --trust {source} ."]
 
     def _is_terminal(self) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from answers import SUBMODULES, Answers, AnswersError, parse_answers
 from git import GitError, git
+from gitdir import read_link
 from memory import recall
 from plan import Applied, Current, Folder, Module, Section, Wanted, in_place
 
@@ -232,16 +233,10 @@ def only_caches(folder: Path) -> bool:
 
 def _folder(repository: Repository, path: str) -> Folder:
     folder = repository.top / path
-    link = folder / ".git"
-    if link.is_file():
-        target = (
-            link.read_text(encoding="utf-8", errors="surrogateescape").strip().removeprefix("gitdir:").strip()
-        )
-        found = Path(os.path.normpath(folder / target))
-        if (
-            found == Path(os.path.normpath(repository.module(path)))
-            or found.resolve() == repository.module(path).resolve()
-        ):
+    found = read_link(folder)
+    if found is not None:
+        module = repository.module(path)
+        if found == Path(os.path.normpath(module)) or found.resolve() == module.resolve():
             return Folder.LINKED
         inside = found.resolve().is_relative_to((repository.git_dir / "modules").resolve())
         return Folder.ELSEWHERE if inside and found.is_dir() else Folder.OCCUPIED

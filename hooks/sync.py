@@ -8,6 +8,7 @@ PRIVATE_PACKAGES_STRICT=1 makes it exit with 1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -48,10 +49,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if stage not in {("task", "copy"), ("after", "update")}:
         return 0
     answers_file = Path.cwd() / options.answers_file
-    report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ, answers_file=answers_file)
+    report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         answers = read_answers(answers_file) if options.packages else NO_PACKAGES
+        report.source = answers.source
         run(Path.cwd(), options.answers_file, answers, environ, report)
     except KeyboardInterrupt:
         report.problem("Interrupted; what was finished stays, the rest is missing.")
@@ -66,6 +68,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         )
     except OSError as error:
         report.problem(f"{error.filename or 'The app'}: {error.strerror or error}; make it writable.")
+    if report.problems and not options.packages:
+        with contextlib.suppress(AnswersError):
+            report.source = read_answers(answers_file).source
     report.close()
     return 1 if report.problems and environ.get("PRIVATE_PACKAGES_STRICT") == "1" else 0
 

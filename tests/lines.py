@@ -49,6 +49,8 @@ GIT = "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/bea
 # Each with words of the sentence that refuses it.
 REFUSED = {
     "submodule": [
+        ("aux @ https://github.com/acme/aux.git", "no folder can be called `aux` on Windows"),
+        ("Con.utils @ https://github.com/acme/con.git", "no folder can be called `Con.utils` on Windows"),
         ("acme-beams @ git+https://ghp_0123456789abcdefghij0123456789abcdef@github.com/a/b.git", "literal"),
         ("acme-beams @ git+https://x-access-token:ghp_0123456789abcdef@github.com/a/b.git", "literal"),
         (f"{GIT}  # ghp_0123456789abcdefghij0123456789abcdef", "secret in the comment"),

@@ -1,0 +1,149 @@
+"""Windows and macOS, as far as their rules can be tried elsewhere; .github/workflows/ci.yml runs all tests there."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import pytest
+from apps import ROOT, render
+from dependencies import BEGIN, END, sync_requirements
+from files import read_text, remove, write_text
+from gitdir import read_link, write_link
+
+# Naming Files, Paths, and Namespaces (Microsoft's documentation of Windows).
+FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
+EVERYTHING: dict[str, Any] = {
+    "strategies": ["submodule", "git", "index"],
+    "submodule_packages": "acme-beams @ https://github.com/acme/beams.git@v1.2.3",
+    "git_packages": "acme-loads @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/loads.git@v0.9.0",
+    "index_packages": "acme-units==2.1.0",
+    "index_url": "https://${ACME_USER}:${ACME_PASSWORD}@packages.acme.example/simple/",
+}
+
+
+@pytest.fixture
+def windows_deletes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows' rule: a read-only file cannot be deleted."""
+    unlink = os.unlink
+
+    def refuse(path: str, *, dir_fd: int | None = None) -> None:
+        mode = os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode
+        if stat.S_ISREG(mode) and not mode & stat.S_IWUSR:
+            raise PermissionError(13, "Access is denied", path)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+
+
+def test_a_repository_goes_with_its_read_only_packs(windows_deletes: None, tmp_path: Path):
+    module = tmp_path / "modules" / "acme-beams"
+    pack = module / "objects" / "pack" / "pack-1.pack"
+    pack.parent.mkdir(parents=True)
+    pack.write_bytes(b"PACK")
+    pack.chmod(0o444)
+    with pytest.raises(PermissionError):
+        pack.unlink()
+    remove(module)
+    assert not module.exists()
+    remove(module)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"one\r\ntwo\r\n", b"two\r\nthree\r\n"),
+        (b"one\ntwo\n", b"two\nthree\n"),
+        (b"one \xff\r\n", b"two\r\nthree\r\n"),
+        (None, b"two\nthree\n"),
+    ],
+    ids=["Windows", "POSIX", "no UTF-8", "new"],
+)
+def test_a_text_keeps_its_line_endings_on_every_system(before: bytes | None, after: bytes, tmp_path: Path):
+    file = tmp_path / "text"
+    if before is not None:
+        file.write_bytes(before)
+        assert "\r" not in read_text(file)
+    write_text(file, "two\nthree\n")
+    assert file.read_bytes() == after
+
+
+def test_bytes_that_are_no_text_survive(tmp_path: Path):
+    file = tmp_path / "text"
+    file.write_bytes(b"# caf\xe9\n")
+    write_text(file, read_text(file) + "two\n")
+    assert file.read_bytes() == b"# caf\xe9\ntwo\n"
+
+
+def test_the_block_in_requirements_leaves_the_users_line_endings_alone(tmp_path: Path):
+    package = tmp_path / "app" / "submodules" / "acme-beams"
+    package.mkdir(parents=True)
+    (package / ".git").write_text("gitdir: elsewhere\n")
+    (package / "pyproject.toml").write_text('[project]\ndependencies = ["numpy>=2"]\n')
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_bytes(b"requests==2.32.5\r\n")
+    assert sync_requirements(tmp_path, ["acme-beams"], set()) == ""
+    lines = ["requests==2.32.5", "", BEGIN, "# acme-beams", "numpy>=2", END, ""]
+    assert requirements.read_bytes().decode() == "\r\n".join(lines)
+
+
+def test_the_link_to_a_repository_is_relative_and_has_forward_slashes(tmp_path: Path):
+    folder, module = tmp_path / "app" / "submodules" / "one", tmp_path / ".git" / "modules" / "one"
+    folder.mkdir(parents=True)
+    module.mkdir(parents=True)
+    write_link(folder, module)
+    assert (folder / ".git").read_bytes() == b"gitdir: ../../../.git/modules/one\n"
+    assert read_link(folder) == module
+    (folder / ".git").write_bytes(b"gitdir: ../../../.git/modules/one\r\n")
+    assert read_link(folder) == module
+    assert read_link(tmp_path) is None
+
+
+def test_every_path_can_be_checked_out_on_windows_and_macos(questionnaire: Path, tmp_path: Path):
+    """Also where upper and lower case are the same."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for platform in ("python", "viktor"):
+        for ci in ("github", "gitlab", "azure"):
+            folder = tmp_path / platform / ci
+            render(questionnaire, folder, platform=platform, ci=ci, **EVERYTHING)
+    rendered = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    for name in [*filter(None, tracked.split("\0")), *rendered]:
+        assert not [part for part in name.split("/") if FORBIDDEN.search(part)], name
+        assert not PureWindowsPath(name).is_reserved() if sys.version_info < (3, 13) else True, name
+        assert len(name) < 150, name
+    for names in (tracked.split("\0"), rendered):
+        assert [name for name, count in Counter(map(str.lower, names)).items() if count > 1] == []
+
+
+def test_nothing_that_an_app_receives_needs_an_executable_bit():
+    """Windows has none, so no document may say `./file`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--stage", "template", "hooks"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert {line.split()[0] for line in listed.splitlines()} == {"100644"}
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_the_app_s_own_code_uses_nothing_that_a_system_lacks(
+    questionnaire: Path, tmp_path: Path, system: str
+):
+    """mypy knows which functions of the standard library each system has."""
+    app = tmp_path / "app"
+    render(questionnaire, app, **EVERYTHING)
+    command = ["mypy", "--platform", system, "--no-incremental", "check_private_packages.py", "app"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=app, capture_output=True, text=True, check=False
+    )
+    assert "Success" in done.stdout, done.stdout + done.stderr
