@@ -363,6 +363,9 @@ def test_what_is_shown_after_a_copy_works_as_it_is_typed(
     assert [command.split()[0] for command in commands[:3]] == ["cd", "cp", "set"]
     filled = "".join(f"{name}={value}\n" for name, value in hosts.variables.items())
     commands.insert(2, f"cat > .env <<'END'\n{filled}END")
+    # What the check asks for where Python brings an old pip.
+    checked = commands.index("python check_private_packages.py")
+    commands.insert(checked, "python -m pip install --quiet --upgrade pip")
     typed = subprocess.run(
         ["bash", "-e"],
         input="\n".join(commands),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from answers import parse_answer
 from apps import ask, copier, data, last_line, questions
+from copier._main import Worker
 from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED, REFUSED_INDEX_URLS
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -64,6 +65,17 @@ def test_any_strategy_may_be_chosen_before_there_is_a_package(
     questionnaire: Path, tmp_path: Path, strategies: list[str]
 ):
     assert ask(questionnaire, tmp_path / "app", strategies=strategies)["packages"] == []
+
+
+@pytest.mark.parametrize("platform", ["python", "viktor"])
+def test_no_question_is_wider_than_a_terminal(questionnaire: Path, tmp_path: Path, platform: str):
+    with Worker(src_path=str(questionnaire), dst_path=tmp_path / "app", defaults=True, quiet=True) as worker:
+        worker.data = {"platform": platform, "strategies": ["submodule", "git", "index"]}
+        worker._ask()
+        for name, details in worker.template.questions_data.items():
+            lines = worker._render_string(details.get("help", "")).splitlines()
+            # Copier's mark takes three columns.
+            assert [line for line in lines if len(line) > 77] == [], name
 
 
 @pytest.mark.parametrize(("strategy", "line"), CASES)

@@ -17,8 +17,9 @@ from urllib.parse import quote
 
 import pytest
 import uv
-from apps import ROOT, copier, data, snapshot
+from apps import ROOT, copier, data, render, snapshot
 
+from demo import runs
 from demo.git_host import GitHost
 from demo.http_host import Faults
 from demo.index_host import IndexHost
@@ -353,6 +354,32 @@ HELPER = (
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_the_check_stops_before_an_old_pip_that_prints_the_token(
+    questionnaire: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As `python -m venv` of an older Python brings it."""
+    token = "SENTINEL-old-pip"
+    line = f"acme-loads @ git+http://{USER}:${{ACME_TOKEN}}@127.0.0.1:9/acme/acme-loads.git@v1"
+    app = render(questionnaire, tmp_path / "app", strategies=["git"], git_packages=line)
+    python = runs.make_environment(app, "uv").python
+    install = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", python]
+    subprocess.run([*install, "pip==23.2.1"], cwd=tmp_path, check=True)
+    monkeypatch.setenv("ACME_TOKEN", token)
+
+    def said(*command: str) -> str:
+        done = subprocess.run([python, *command], cwd=app, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    assert token in said("-m", "pip", "install", "--disable-pip-version-check", "-r", "requirements.txt")
+    stopped = said("check_private_packages.py")
+    assert "STOP  acme-loads: pip 23.2.1 prints the token in its line. Run: python -m pip" in stopped
+    assert token not in stopped
+    subprocess.run([*install, "pip==23.3"], cwd=tmp_path, check=True)
+    assert token not in said("-m", "pip", "install", "--disable-pip-version-check", "-r", "requirements.txt")
+    assert "prints the token" not in said("check_private_packages.py")
+
+
 @pytest.mark.parametrize("installer", ["pip", "uv", "git submodule"])
 def test_the_credential_helper_by_git_config_shows_and_stores_nothing(
     life: Life, tmp_path: Path, installer: str
