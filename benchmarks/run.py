@@ -41,26 +41,36 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: rounds by number of packages, and rounds of everything that is quick."""
+    """How much is measured: rounds by number of packages, and rounds of everything that is quick.
+
+    ``alone``: numbers of packages that only the hook fetches, because its rivals take minutes.
+    """
 
     fetches: dict[int, int]
+    alone: tuple[int, ...]
     kinds: tuple[str, ...]
     kinds_at: int
     updates: dict[int, int]
     rounds: int
 
+    @property
+    def counts(self) -> list[int]:
+        """All numbers of packages that are fetched."""
+        return [*self.fetches, *self.alone]
+
 
 SIZES = {
-    "small": Size(fetches={1: 1, 10: 1}, kinds=(), kinds_at=10, updates={0: 1, 10: 1}, rounds=1),
+    "small": Size(fetches={1: 1, 10: 1}, alone=(), kinds=(), kinds_at=10, updates={0: 1, 10: 1}, rounds=1),
     "default": Size(
-        fetches={1: 9, 10: 3, 50: 2, 200: 1}, kinds=("branch",), kinds_at=50, updates={0: 5, 50: 5}, rounds=7
+        fetches={1: 7, 10: 3, 50: 1}, alone=(200,), kinds=(), kinds_at=50, updates={0: 3, 50: 3}, rounds=5
     ),
     "full": Size(
-        fetches={1: 21, 10: 9, 50: 7, 200: 3},
+        fetches={1: 15, 10: 5, 50: 3, 200: 1},
+        alone=(),
         kinds=("tag", "branch", "commit"),
         kinds_at=50,
-        updates={0: 15, 50: 11, 200: 3},
-        rounds=21,
+        updates={0: 9, 50: 7, 200: 1},
+        rounds=15,
     ),
 }
 
@@ -118,7 +128,7 @@ class Bench:
                 partial(remove, app),
                 count,
             )
-            for count in self.size.fetches
+            for count in self.size.counts
         ]
         measured = self.watch.side_by_side([*files, *packages], rounds)
         return [
@@ -139,6 +149,11 @@ class Bench:
                 curves.setdefault(case.name, {})[count] = measured[case.key].median
             wanted = {1: {1: "≥ 1"}, 50: {1: "≥ 5", 2: "≥ 1.5"}}.get(count, {})
             rows += table.fetch_rows(cases, measured, wanted)
+        for count in self.size.alone:
+            hook, _, _ = self._fetch_cases(count, MIXED)
+            measured = self._delayed([hook], 1)
+            curves[hook.name][count] = measured[hook.key].median
+            rows += table.fetch_rows([hook], measured, {})
         for kind in self.size.kinds:
             hook, _, clone = self._fetch_cases(self.size.kinds_at, (kind,))
             measured = self._delayed([hook, clone], self.size.fetches[self.size.kinds_at])
@@ -157,7 +172,7 @@ class Bench:
         return (
             Case(
                 f"the hook{refs}",
-                stage.sync(),
+                stage.sync(count),
                 app,
                 partial(fresh, stage.rendered(count, kinds), app, stage.env),
                 count,
@@ -190,10 +205,10 @@ class Bench:
 
     def _memory(self) -> str:
         """The peak memory of the hook's process tree at the largest number of packages."""
-        stage, app, count = self.stage, self.stage.folder / "fetched", max(self.size.fetches)
+        stage, app, count = self.stage, self.stage.folder / "fetched", max(self.size.counts)
         fresh(stage.rendered(count), app, stage.env)
         self.watch.say(f"memory of the hook at {count} packages")
-        together, alone = peak_memory(stage.sync(), app, stage.env)
+        together, alone = peak_memory(stage.sync(count), app, stage.env)
         return (
             f"Memory at N = {count}: {together / 1e6:.0f} MB at most for the hook and all its Git processes "
             f"together, {alone / 1e6:.0f} MB of it the hook itself (resident set sizes, shared pages counted again)."
@@ -201,10 +216,10 @@ class Bench:
 
     def sync(self) -> table.Section:
         """A sync that has nothing to do, against starting Python."""
-        stage, counts = self.stage, [0, *self.size.fetches]
+        stage, counts = self.stage, [0, *self.size.counts]
         start = Case("`python -c pass`", [sys.executable, "-c", "pass"], stage.folder)
         cases = [
-            Case("the hook, nothing to do", stage.sync(), stage.finished(count), count=count)
+            Case("the hook, nothing to do", stage.sync(count), stage.finished(count), count=count)
             for count in counts
         ]
         measured = self.watch.side_by_side([start, *cases], self.size.rounds)
@@ -297,7 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--size",
         choices=SIZES,
         default="default",
-        help="small: half a minute; default: five minutes; full: half an hour",
+        help="small: half a minute; default: under five minutes; full: a quarter of an hour",
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; can be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every value in a new file for pyperf")

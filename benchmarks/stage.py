@@ -98,9 +98,10 @@ class Stage:
         """The command that updates the app in the current folder to the version that it has."""
         return [sys.executable, "-m", "copier", "update", "--defaults", "--trust", "--quiet"]
 
-    def sync(self) -> list[str | Path]:
-        """The hook; it is compiled at every start, as in the fresh clone from which Copier runs it."""
-        return [sys.executable, "-B", self.template / "hooks" / "sync.py", "--quiet"]
+    def sync(self, count: int) -> list[str | Path]:
+        """The hook as Copier runs it; it is compiled at every start, as in the fresh clone that Copier makes."""
+        packages = "--packages" if count else "--no-packages"
+        return [sys.executable, "-B", self.template / "hooks" / "sync.py", "--quiet", packages]
 
     @cached_property
     def package_commits(self) -> dict[str, str]:
@@ -143,7 +144,7 @@ class Stage:
         app = self.folder / f"finished-{count}-{'-'.join(kinds)}"
         if not app.exists():
             fresh(self.rendered(count, kinds), app, self.env)
-            run(self.sync(), app, self.env)
+            run(self.sync(count), app, self.env)
             save(app, self.env)
         return app
 
