@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -242,30 +241,3 @@ def test_a_refused_catalogue_leaves_nothing_behind(questionnaire: Path, tmp_path
     assert done.returncode == 1
     assert "Entry 1 of the catalogue needs `name`" in last_line(done)
     assert not (tmp_path / "app").exists()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal for pexpect")
-def test_packages_are_ticked_at_the_terminal_and_no_line_is_asked_for(fork: Path, tmp_path: Path):
-    import pexpect
-
-    child = pexpect.spawn(
-        sys.executable,
-        ["-m", "copier", "copy", "--skip-tasks", str(fork), str(tmp_path / "my-app")],
-        dimensions=(60, 90),
-        encoding="utf-8",
-        timeout=20,
-    )
-    for question, keys in (
-        ("called", "\r"),
-        ("does the app run", "\r"),
-        ("get its private packages", "\r"),
-        ("Which packages does the app use", " \x1b[B \r"),
-        ("Which Python", "\r"),
-        ("Which CI", "\r"),
-    ):
-        child.expect(question)
-        child.expect_exact("\x1b[?25h")
-        child.send(keys)
-    child.expect(pexpect.EOF)
-    child.close()
-    assert answers_of(tmp_path / "my-app")["submodule_packages"] == f"{BEAMS}\n{LOADS}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +20,17 @@ DOWN = "\x1b[B"
 
 
 @pytest.fixture
-def terminal(questionnaire: Path, tmp_path: Path) -> Iterator[pexpect.spawn]:
+def source(questionnaire: Path) -> Path:
+    """What `terminal` copies from."""
+    return questionnaire
+
+
+@pytest.fixture
+def terminal(source: Path, tmp_path: Path) -> Iterator[pexpect.spawn]:
     """`copier copy` at a terminal of 80 columns; the hook is left out, it needs no terminal."""
     child = pexpect.spawn(
         sys.executable,
-        ["-m", "copier", "copy", "--skip-tasks", str(questionnaire), str(tmp_path / "my-app")],
+        ["-m", "copier", "copy", "--skip-tasks", str(source), str(tmp_path / "my-app")],
         dimensions=(60, 80),
         encoding="utf-8",
         timeout=20,
@@ -101,3 +108,51 @@ def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pe
     terminal.send("\r")
     terminal.expect(pexpect.EOF)
     assert answers(tmp_path)["submodule_packages"] == ""
+
+
+class TestACatalogue:
+    """packages.yml of an organisation's fork."""
+
+    @pytest.fixture
+    def source(self, questionnaire: Path, tmp_path: Path) -> Path:
+        folder = Path(shutil.copytree(questionnaire, tmp_path / "fork"))
+        entries = [
+            {"name": name, "repository": f"https://git.acme.example/{name}.git", "ref": "v1"}
+            for name in ("acme-beams", "acme-loads", "acme-units")
+        ]
+        (folder / "packages.yml").write_text(yaml.safe_dump({"catalogue": entries}))
+        return folder
+
+    def test_is_a_list_to_tick_and_no_line_is_asked_for(self, terminal: pexpect.spawn, tmp_path: Path):
+        answer(
+            terminal,
+            ("called", "\r"),
+            ("does the app run", "\r"),
+            ("get its private packages", "\r"),
+            ("Which packages does the app use", f" {DOWN}{DOWN} \r"),
+            ("Which Python", "\r"),
+            ("Which CI", "\r"),
+        )
+        terminal.expect(pexpect.EOF)
+        terminal.wait()
+        assert terminal.exitstatus == 0
+        assert str(answers(tmp_path)["submodule_packages"]).splitlines() == [
+            "acme-beams @ git+https://git.acme.example/acme-beams.git@v1",
+            "acme-units @ git+https://git.acme.example/acme-units.git@v1",
+        ]
+
+    def test_can_be_left_for_lines_that_are_typed(self, terminal: pexpect.spawn, tmp_path: Path):
+        line = "their-own @ git+https://git.acme.example/theirs.git@main"
+        answer(
+            terminal,
+            ("called", "\r"),
+            ("does the app run", "\r"),
+            ("get its private packages", "\r"),
+            ("Which packages does the app use", f"{DOWN * 3} \r"),
+            ("are submodules", f"{line}{ALT_ENTER}"),
+            ("Which Python", "\r"),
+            ("Which CI", "\r"),
+        )
+        terminal.expect(pexpect.EOF)
+        terminal.wait()
+        assert answers(tmp_path)["submodule_packages"] == line
