@@ -7,11 +7,16 @@ PRIVATE_PACKAGES_STRICT=1 makes it exit with 1.
 
 from __future__ import annotations
 
+import signal
+import sys
+
+if __name__ == "__main__" and sys.platform != "win32":
+    # Until `main` can answer them: Copier deletes a new app whose task fails, also while this still imports.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+
 import argparse
 import contextlib
 import os
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,6 +57,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         answers = read_answers(answers_file) if options.packages else NO_PACKAGES
         report.source = answers.source
         run(Path.cwd(), options.answers_file, answers, environ, report)

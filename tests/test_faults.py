@@ -504,6 +504,32 @@ def test_a_run_that_is_ended_at_any_moment_is_healed_by_the_next(
         assert place.sync(app, PRIVATE_PACKAGES_STRICT="1").stderr == "", moment
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_a_signal_that_comes_while_the_hook_still_starts_does_not_cost_the_app(
+    place: Place, tmp_path: Path, number: signal.Signals
+):
+    app = rendered(place, tmp_path, [place.line(ODD)])
+    hooks = Path(shutil.copytree(ROOT / "hooks", tmp_path / "hooks"))
+    first = hooks / "answers.py"
+    early = f"import os\nos.kill(os.getpid(), {int(number)})\n"
+    text = first.read_text(encoding="utf-8").replace("import re\n", f"{early}import re\n", 1)
+    first.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, hooks / "sync.py"],
+        cwd=app,
+        env={**os.environ, **place.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Interrupted; what was finished stays, the rest is missing." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert place.sync(app, PRIVATE_PACKAGES_STRICT="1").returncode == 0
+    assert fetched(app) == {ODD}
+
+
 def test_a_run_that_was_killed_between_its_last_two_steps_is_healed(place: Place, tmp_path: Path):
     """The gitlinks are staged, and Git has not been told yet that the submodules are in use."""
     app = rendered(place, tmp_path, [place.line(ODD)])
