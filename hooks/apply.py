@@ -7,11 +7,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
+from credentials import variables_of
 from fetch import Fetcher, NotDone
 from files import read_text, remove, write_text
 from git import GitError
 from gitdir import read_link, relative_path, write_link
 from memory import remember
+from network import explain
 from plan import (
     Action,
     Add,
@@ -122,18 +124,15 @@ def _fetch(action: Add | Move | Replace | Populate, fetcher: Fetcher) -> tuple[O
     except NotDone as error:
         return Outcome(one.name, False, str(error)), ""
     except GitError as error:
-        return Outcome(one.name, False, f"Git says: {_last_line(error.stderr)}"), ""
+        return Outcome(
+            one.name, False, explain(error, url=one.url, variables=variables_of(one.user_info))
+        ), ""
     except OSError as error:
         return Outcome(one.name, False, f"{error.strerror or error}; make {one.path} writable"), ""
     verb = {Add: "added", Move: "moved", Replace: "fetched from its new address", Populate: "filled"}[
         type(action)
     ]
     return Outcome(one.name, True, f"{verb} at {one.ref or 'its default branch'} ({commit[:10]})"), commit
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing"
 
 
 def _take_over(repository: Repository, one: Wanted) -> Outcome:

@@ -114,7 +114,8 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
 _CAUSES: tuple[tuple[str, str], ...] = (
     (r"git: command not found", "Git is not installed or not on PATH; install it"),
     (r"^interrupted$", "it was interrupted"),
-    (r"No space left on device", "the disk is full; make room"),
+    # Git writes its index with words of its own, and into memory that it shares with a file: signal 7 is SIGBUS.
+    (r"No space left on device|Out of diskspace|died of signal 7", "the disk is full; make room"),
     (
         r"Read-only file system|Permission denied(?! \(publickey)|could not create",
         "the folder cannot be written to; make it writable",

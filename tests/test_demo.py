@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,8 @@ def test_serves_the_hosts_until_ctrl_c_with_a_command_that_works_as_it_is_printe
         stderr=subprocess.DEVNULL,
         text=True,
         cwd=runs.TEMPLATE,
+        # A shell starts what it runs in the background with Ctrl-C ignored, and so may be running this.
+        preexec_fn=None if os.name == "nt" else partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert serving.stdout is not None

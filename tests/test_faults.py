@@ -444,7 +444,9 @@ def test_on_a_full_disk_the_message_says_so_and_room_heals_it(place: Place, tmp_
     )
     assert done.returncode == 0, done.stderr + done.stdout
     assert "Traceback" not in done.stderr
-    assert "the disk is full; make room" in done.stderr or "No space left on device" in done.stderr
+    assert "the disk is full; make room" in done.stderr or "No space left on device" in done.stderr, (
+        done.stderr
+    )
     assert [line[0] for line in done.stdout.splitlines()] == [" "] * 3
 
 
@@ -558,6 +560,9 @@ URL = "https://git.acme.example:8443/acme/beams.git"
             "ssh -T git@git.acme.example",
         ),
         ("fatal: could not read Username for 'https://x'", URL, "wants a login"),
+        ("fatal: sha1 file 'index.lock' write error. Out of diskspace", URL, "the disk is full"),
+        ("error: index-pack died of signal 7\nfatal: invalid index-pack output", URL, "the disk is full"),
+        ("error: index-pack died of signal 9\nfatal: early EOF", URL, "broke in the middle"),
         ("fatal: something that nobody has seen before", URL, "Git says: something that nobody"),
         ("", URL, "Git says: no reason given"),
     ],
