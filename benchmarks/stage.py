@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import login, run
-from demo.git import run_git
+from demo.git import run_git, work_tree_files
 from demo.hosts import TOKEN_USER, DemoHosts
 from demo.samples import commit, make_repository, source_files
 
@@ -35,15 +34,7 @@ class Stage:
     @cached_property
     def files(self) -> dict[str, bytes]:
         """The files of this repository as they stand in the work tree, by path."""
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        names = [name for name in filter(None, listed.split("\0")) if (ROOT / name).is_file()]
-        return {name: (ROOT / name).read_bytes() for name in names}
+        return {name: (ROOT / name).read_bytes() for name in work_tree_files(ROOT)}
 
     @cached_property
     def template(self) -> Path:

@@ -24,3 +24,9 @@ def run_git(*arguments: str | Path, stdin: bytes = b"") -> str:
     if done.returncode:
         raise RuntimeError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout.decode().strip()
+
+
+def work_tree_files(root: Path) -> list[str]:
+    """The files of a work tree as Git sees them, untracked ones included and ignored ones not, by their paths in it."""
+    listed = run_git("-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    return [name for name in filter(None, listed.split("\0")) if (root / name).is_file()]

@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from demo.git import run_git
+from demo.git import run_git, work_tree_files
 from demo.hosts import DemoHosts
 from demo.picture import Frame, draw, frame_of
 
@@ -132,11 +132,9 @@ def questions() -> dict[str, str]:
 def release(folder: Path) -> None:
     """The template as it stands in the work tree, as a repository with the version of pyproject.toml as its tag."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    listed = run_git("-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    for name in work_tree_files(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     who = ("-c", "user.name=Demo", "-c", "user.email=demo@localhost.invalid")
     run_git("-C", folder, "init", "--quiet")
     run_git("-C", folder, "add", "--all")

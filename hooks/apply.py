@@ -10,7 +10,7 @@ from typing import NamedTuple
 from credentials import variables_of
 from fetch import Fetcher, NotDone
 from files import read_text, remove, write_text
-from git import GitError
+from git import GitError, escaped
 from gitdir import read_link, relative_path, write_link
 from memory import remember
 from network import explain
@@ -93,8 +93,8 @@ def apply(
 
 def addresses(current: Current, sections: Sequence[Declare | Undeclare] = ()) -> dict[str, str]:
     """The addresses in ``.gitmodules`` by path, once ``sections`` are written there; relative ones are left out."""
-    declared = {section.path: section for section in current.declared.values()}
-    declared |= {one.section.path: one.section for one in sections if isinstance(one, Declare)}
+    added = {one.section.path: one.section for one in sections if isinstance(one, Declare)}
+    declared = {**current.declared, **added}
     written = {path: section.get("url") for path, section in declared.items()}
     return {path: url for path, url in written.items() if url and not url.startswith(".")}
 
@@ -210,8 +210,7 @@ def without_section(text: str, name: str, *, keep: int = 0) -> str:
     Comments stay: `git config --remove-section` takes those below the section with it, which are
     often about the next one.
     """
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    header = f'[submodule "{escaped}"]'
+    header = f'[submodule "{escaped(name)}"]'
     kept = []
     found = 0
     inside = False

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from credentials import MissingVariable, git_environment, variables_of, with_header, with_helper
 from files import remove
-from git import GitError, git
+from git import GitError, escaped, git
 from gitdir import relative_path, write_link
 from network import Network, explain
 from plan import Add, Move, Populate, Replace, Wanted
@@ -212,8 +212,3 @@ class Fetcher:
 def has_files(folder: Path) -> bool:
     """Whether a folder holds anything but Python's caches."""
     return folder.exists() and not (folder.is_dir() and only_caches(folder))
-
-
-def escaped(value: str) -> str:
-    """A value as it stands between quotes in Git's configuration (git-config(1), "Syntax")."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class GitError(Exception):
-    """A Git command failed; `sentence` says why in words for a person."""
+    """A Git command failed; `network.explain` says why in words for a person."""
 
     def __init__(self, stderr: str, *, stalled_after: int | None = None) -> None:
         """``stderr`` is Git's own text, ``stalled_after`` the silence in seconds that ended it."""
@@ -37,3 +37,8 @@ def git(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> 
     if done.returncode:
         raise GitError(done.stderr.decode(errors="replace"))
     return done.stdout.decode(errors="surrogateescape")
+
+
+def escaped(value: str) -> str:
+    """A value as it stands between quotes in Git's configuration (git-config(1), "Syntax")."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

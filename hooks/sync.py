@@ -107,7 +107,7 @@ def run(app: Path, answers_file: str, answers: Answers, environ: Mapping[str, st
         report.problem(
             f"{path} has a gitlink and no section in .gitmodules; give it its section, or remove it with `git rm --cached {path}`."
         )
-    _requirements(app, answers, report)
+    _requirements(app, answers, wanted, report)
 
 
 def _initialise(repository: Repository, wanted: Sequence[Wanted], current: Current) -> None:
@@ -139,8 +139,8 @@ def _apply(
         report.outcome(outcome)
 
 
-def _requirements(app: Path, answers: Answers, report: Report) -> None:
-    names = [package.name for package in answers.submodules]
+def _requirements(app: Path, answers: Answers, wanted: Sequence[Wanted], report: Report) -> None:
+    names = [one.name for one in wanted]
     sentence = sync_requirements(app, names, answers.keys if names else set())
     if sentence:
         report.problem(sentence)

@@ -16,6 +16,8 @@ import yaml
 from copier import run_copy
 from copier._main import Worker
 
+from demo.git import work_tree_files
+
 ROOT = Path(__file__).resolve().parents[1]
 NO_PACKAGES: dict[str, Any] = {"strategies": []}
 CI_FILES = {
@@ -50,17 +52,9 @@ def render(template: Path, folder: Path, **answers: object) -> Path:
 
 def snapshot(folder: Path, tag: str) -> Path:
     """A repository with the files of the work tree, as Git sees them, committed and tagged."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    for name in work_tree_files(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     release(folder, tag)
     return folder
 
