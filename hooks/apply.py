@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from credentials import variables_of
 from fetch import Fetcher, NotDone
-from files import read_text, remove, write_text
+from files import explain_failure, read_text, remove, write_text
 from git import GitError, escaped
 from gitdir import read_link, relative_path, write_link
 from memory import remember
@@ -128,7 +128,7 @@ def _fetch(action: Add | Move | Replace | Populate, fetcher: Fetcher) -> tuple[O
             one.name, False, explain(error, url=one.url, variables=variables_of(one.user_info))
         ), ""
     except OSError as error:
-        return Outcome(one.name, False, f"{error.strerror or error}; make {one.path} writable"), ""
+        return Outcome(one.name, False, explain_failure(error, one.path)), ""
     verb = {Add: "added", Move: "moved", Replace: "fetched from its new address", Populate: "filled"}[
         type(action)
     ]

@@ -203,9 +203,14 @@ class Fetcher:
         folder.mkdir(parents=True, exist_ok=True)
         write_link(folder, module)
         (module / "index.lock").unlink(missing_ok=True)
-        git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder, env=self.repository.env)
-        if (folder / ".gitmodules").is_file():
-            self._network(one, "submodule", "update", "--init", "--recursive", "--progress", cwd=folder)
+        try:
+            git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder, env=self.repository.env)
+            if (folder / ".gitmodules").is_file():
+                self._network(one, "submodule", "update", "--init", "--recursive", "--progress", cwd=folder)
+        except (GitError, NotDone):
+            # Git writes it also when files are missing; the next run would take those for the user's work.
+            (module / "index").unlink(missing_ok=True)
+            raise
         return commit
 
 

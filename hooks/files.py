@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -24,6 +25,13 @@ def write_text(path: Path, text: str) -> None:
     """
     ending = b"\r\n" if path.exists() and b"\r\n" in path.read_bytes() else b"\n"
     path.write_bytes(text.encode("utf-8", "surrogateescape").replace(b"\n", ending))
+
+
+def explain_failure(error: OSError, place: str) -> str:
+    """One clause, cause and cure, for a file or folder at ``place`` that could not be read or written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "the disk is full; make room"
+    return f"{error.strerror or error}; make {place} writable"
 
 
 def remove(folder: Path) -> None:

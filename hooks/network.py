@@ -116,6 +116,11 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     (r"^interrupted$", "it was interrupted"),
     # Git writes its index with words of its own, and into memory that it shares with a file: signal 7 is SIGBUS.
     (r"No space left on device|Out of diskspace|died of signal 7", "the disk is full; make room"),
+    # Here Git leaves out why.
+    (
+        r"(?:unable to|failed to|cannot|couldn't|could not) (?:write|set|store)",
+        "Git could not write its files; make room if the disk is full",
+    ),
     (
         r"Read-only file system|Permission denied(?! \(publickey)|could not create",
         "the folder cannot be written to; make it writable",

@@ -67,14 +67,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except AnswersError as error:
         report.problem(str(error))
     except GitError as error:
-        missing = "not found" in error.stderr
-        report.problem(
-            "Git is not installed or not on PATH; install it."
-            if missing
-            else f"Git says: {error.stderr.strip()}"
-        )
+        from network import explain
+
+        report.problem(f"{explain(error, url=str(Path.cwd()), variables=())}.")
     except OSError as error:
-        report.problem(f"{error.filename or 'The app'}: {error.strerror or error}; make it writable.")
+        from files import explain_failure
+
+        report.problem(f"{explain_failure(error, str(error.filename or 'the app'))}.")
     if report.problems and not options.packages:
         with contextlib.suppress(AnswersError):
             report.source = read_answers(answers_file).source
