@@ -1,6 +1,6 @@
 """What the answers ask for: the packages, and the submodules among them.
 
-The lines were validated by the questionnaire (``template/_macros/lines.jinja``); here they are only
+The lines were validated by the questionnaire (``template/macros/lines.jinja``); here they are only
 taken apart. A line for pip is read by `packaging` (PEP 508). A submodule's line is the template's own,
 name and Git address; reading it without `packaging` lets a fetch begin before that is imported.
 """

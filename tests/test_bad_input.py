@@ -47,7 +47,7 @@ PLAIN = settings(
 def environment() -> jinja2.Environment:
     """Jinja as Copier sets it up for this template."""
     return SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader([ROOT, ROOT / "template"]),
+        loader=jinja2.FileSystemLoader([ROOT, ROOT / "template" / "files"]),
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -58,7 +58,7 @@ def environment() -> jinja2.Environment:
 
 @functools.cache
 def macros() -> Any:
-    return environment().get_template("template/_macros/lines.jinja").module
+    return environment().get_template("template/macros/lines.jinja").module
 
 
 @functools.cache
@@ -115,7 +115,7 @@ def files_for(**answers: Any) -> dict[str, str]:
         "{{ _copier_conf.answers_file }}",
     ]
     return {
-        name: environment().get_template(f"template/{name}.jinja").render(context).replace("\r\n", "\n")
+        name: environment().get_template(f"template/files/{name}.jinja").render(context).replace("\r\n", "\n")
         for name in names
     }
 
@@ -229,7 +229,7 @@ def test_a_name_is_refused_in_a_sentence_or_is_a_name_that_toml_gives_back():
         if sentence:
             is_one_sentence(sentence)
             return
-        text = environment().get_template("template/pyproject.toml.jinja").render(
+        text = environment().get_template("template/files/pyproject.toml.jinja").render(
             app_name=name, app_slug=slug.render(app_name=name).strip(), python_version="3.13", platform="python",
             packages=[], has_submodules=False, variables=[], strategies=[],
         )  # fmt: skip

@@ -229,17 +229,20 @@ def app(company: Company) -> Path:
     """An app that the page has made from the company's own template, and that is behind in everything since."""
     company.follow(DEFAULTS, 1)
     company.follow(DEFAULTS, 2)
-    ours = company.folder / "app-template" / "template"
+    ours = company.folder / "app-template" / "template" / "files"
     (ours / "OURS.md").write_text("A file of the company's.\n")
     company.follow(DEFAULTS, 3, "app-template")
     company.follow("Make apps")
     app = company.folder / "apps" / "one"
     # The original goes on: a new file, and a line in a file that an app may have changed.
     original = company.folder / "git" / "OWNER" / "copier-private-packages.git"
-    ignored = (ROOT / "template" / ".gitignore.jinja").read_text(encoding="utf-8")
+    ignored = (ROOT / "template" / "files" / ".gitignore.jinja").read_text(encoding="utf-8")
     commit(
         original,
-        {"template/NEWS.md": "News.\n", "template/.gitignore.jinja": f"{ignored}/of-the-template/\n"},
+        {
+            "template/files/NEWS.md": "News.\n",
+            "template/files/.gitignore.jinja": f"{ignored}/of-the-template/\n",
+        },
         tag="v1.3.0",
     )
     company.follow(DEFAULTS, 4, "app-template")

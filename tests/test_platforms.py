@@ -104,7 +104,7 @@ def test_the_questionnaire_accepts_the_fixed_user_names_of_the_data_and_no_other
     questionnaire: Path, tmp_path: Path
 ):
     environment = Environment(loader=FileSystemLoader(ROOT), extensions=[AnsibleCoreFiltersExtension])
-    lines_jinja: Any = environment.get_template("template/_macros/lines.jinja").module
+    lines_jinja: Any = environment.get_template("template/macros/lines.jinja").module
     assert sorted(lines_jinja.USERS) == sorted(USERS)
     lines = [
         f"acme-{number} @ git+https://{user}:${{ACME_TOKEN}}@git.example.com/acme/beams.git@v1"

@@ -1,6 +1,6 @@
 """Write docs/platforms.md from its data: `uv run python tests/write_platforms_page.py`.
 
-The data are docs/platforms.yml and, for what the template itself knows of hosts, template/_macros/hosts.jinja.
+The data are docs/platforms.yml and, for what the template itself knows of hosts, template/macros/hosts.jinja.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "platforms.md"
 
 HEAD = """\
-<!-- Written by tests/write_platforms_page.py from platforms.yml and template/_macros/hosts.jinja; change it there. -->
+<!-- Written by tests/write_platforms_page.py from platforms.yml and template/macros/hosts.jinja; change it there. -->
 
 # Platforms
 
@@ -53,7 +53,7 @@ packages too.
 def hosts() -> dict[str, dict[str, Any]]:
     """What hosts.jinja says, by key."""
     environment = Environment(loader=FileSystemLoader(ROOT), undefined=StrictUndefined)
-    module: Any = environment.get_template("template/_macros/hosts.jinja").module
+    module: Any = environment.get_template("template/macros/hosts.jinja").module
     return {one["key"]: one for one in module.HOSTS}
 
 
