@@ -62,6 +62,11 @@ def macros() -> Any:
 
 
 @functools.cache
+def refusals() -> Any:
+    return environment().get_template("template/macros/refusals.jinja").module
+
+
+@functools.cache
 def validator(question: str) -> jinja2.Template:
     questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
     return environment().from_string(questions[question]["validator"])
@@ -182,6 +187,8 @@ def test_package_lines_are_refused_in_a_sentence_or_render_into_files_that_say_t
             )
             .strip()
         )
+        # The plainest lines are accepted without it; it must not see them otherwise.
+        assert refusals().refusal_of_lines(strategy, text, []).strip() == sentence
         if sentence:
             refused.append(text)
             is_one_sentence(sentence)
@@ -202,6 +209,7 @@ def test_an_index_url_is_refused_in_a_sentence_or_stands_in_requirements_as_one_
     @given(mutated(ACCEPTED_INDEX_URLS))
     def check(url: str) -> None:
         sentence = validator("index_url").render(index_url=url, index_packages="acme-units==1").strip()
+        assert refusals().refusal_of_index_url(url, ["acme-units==1"]).strip() == sentence
         tried[bool(sentence)] += 1
         if sentence:
             is_one_sentence(sentence)

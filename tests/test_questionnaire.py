@@ -211,7 +211,7 @@ def test_the_standard_library_of_this_python_is_known_by_name(questionnaire: Pat
     """A name that is missing in the list would let a package hide a module."""
     text = (questionnaire / "template" / "macros" / "lines.jinja").read_text(encoding="utf-8")
     public = {name for name in sys.stdlib_module_names if not name.startswith("_")}
-    assert {name for name in public if f" {name} " not in text and f" {name}'" not in text} <= {"abc"}
+    assert public - set(text.split()) == set()
 
 
 @pytest.mark.parametrize("way", ["--data", "--data-file"])

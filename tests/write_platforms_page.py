@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2_ansible_filters import AnsibleCoreFiltersExtension
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "platforms.md"
@@ -52,7 +53,9 @@ packages too.
 
 def hosts() -> dict[str, dict[str, Any]]:
     """What hosts.jinja says, by key."""
-    environment = Environment(loader=FileSystemLoader(ROOT), undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader(ROOT), undefined=StrictUndefined, extensions=[AnsibleCoreFiltersExtension]
+    )
     module: Any = environment.get_template("template/macros/hosts.jinja").module
     return {one["key"]: one for one in module.HOSTS}
 
