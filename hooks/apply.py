@@ -29,7 +29,8 @@ from plan import (
     Undeclare,
     Wanted,
 )
-from repository import Repository, Settings
+from repository import Repository
+from state import Settings
 
 # More gains little: at eight the servers' answers, not the waiting, set the pace.
 PARALLEL = 8

@@ -16,7 +16,8 @@ from git import GitError, escaped, git
 from gitdir import relative_path, write_link
 from network import Network, explain
 from plan import Add, Move, Populate, Replace, Wanted
-from repository import Repository, only_caches, read_settings
+from repository import Repository
+from state import only_caches, read_settings
 
 # In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
 # to the superproject's.

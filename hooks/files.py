@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -45,6 +44,9 @@ def remove(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 Path(path).chmod(stat.S_IWRITE)
                 Path(path).unlink()
+
+    # Only where something is removed: it imports three kinds of compression.
+    import shutil
 
     if sys.version_info >= (3, 12):
         shutil.rmtree(folder, onexc=retry)

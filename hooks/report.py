@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
 
 from git import GitError
-from plan import Action, Add, Move, Populate, Replace
 from repository import Repository
 
+# As `typing.TYPE_CHECKING` is; importing that takes longer than the rest of this file.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from apply import Outcome
 
 # Select Graphic Rendition (ECMA-48): readable on dark and on light grounds.
@@ -32,9 +34,8 @@ class Report:
         self._finished: list[Outcome] = []
         self._open_line = ""
 
-    def start(self, actions: Sequence[Action]) -> None:
-        """Say that the network is asked now."""
-        fetches = sum(isinstance(action, Add | Move | Replace | Populate) for action in actions)
+    def start(self, fetches: int) -> None:
+        """Say that the network is asked now, for so many packages."""
         if fetches and not self.quiet:
             self._write(f"Fetching {fetches} private package{'s' if fetches > 1 else ''} …")
 

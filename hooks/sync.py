@@ -20,18 +20,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Only what every sync needs; `apply`, `fetch` and `network` are imported once there is work for them.
-from answers import NO_PACKAGES, Answers, AnswersError, read_answers
+# Only what every sync needs; the rest is imported once there is work for it.
 from credentials import git_environment
-from dependencies import sync_requirements
 from git import GitError
-from memory import remember
-from plan import Action, Current, Wanted, plan, strays
 from report import Report
-from repository import Repository, init_repository, open_repository, read_current, wanted_submodules
-
-# What a server may be silent, in seconds.
-SILENCE = 15
+from repository import init_repository, open_repository
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -53,19 +46,17 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
     if stage not in {("task", "copy"), ("after", "update")}:
         return 0
-    answers_file = Path.cwd() / options.answers_file
     report = Report(quiet=bool(options.quiet), stream=sys.stderr, environ=environ)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-        answers = read_answers(answers_file) if options.packages else NO_PACKAGES
-        report.source = answers.source
-        run(Path.cwd(), options.answers_file, answers, environ, report)
+        run(Path.cwd(), options.answers_file, options.packages, environ, report)
     except KeyboardInterrupt:
+        # What is left takes milliseconds, and Copier keeps the app only if it comes to its end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         report.problem("Interrupted; what was finished stays, the rest is missing.")
-    except AnswersError as error:
-        report.problem(str(error))
     except GitError as error:
         from network import explain
 
@@ -74,81 +65,29 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         from files import explain_failure
 
         report.problem(f"{explain_failure(error, str(error.filename or 'the app'))}.")
-    if report.problems and not options.packages:
+    if report.problems and not report.source:
+        from answers import AnswersError, read_answers
+
+        # For the command that finishes the app; that the file cannot be used is said already.
         with contextlib.suppress(AnswersError):
-            report.source = read_answers(answers_file).source
+            report.source = read_answers(Path.cwd() / options.answers_file).source
     report.close()
     return 1 if report.problems and environ.get("PRIVATE_PACKAGES_STRICT") == "1" else 0
 
 
-def run(app: Path, answers_file: str, answers: Answers, environ: Mapping[str, str], report: Report) -> None:
-    """Read, plan, apply; raises `AnswersError`, `GitError`, OSError and KeyboardInterrupt."""
+def run(app: Path, answers_file: str, packages: bool, environ: Mapping[str, str], report: Report) -> None:
+    """Read, plan, apply; raises `GitError`, OSError and KeyboardInterrupt."""
     env = git_environment(environ)
-    repository = open_repository(app, env) or init_repository(app, env)
-    report.repository = repository
-    wanted = wanted_submodules(answers, repository.prefix)
-    current = read_current(repository, wanted, answers_file)
-    if current.unmerged:
-        report.problem(
-            ".gitmodules has a merge conflict, so nothing was changed. Resolve it, `git add .gitmodules`"
-            + (" and remove .gitmodules.rej" if (repository.top / ".gitmodules.rej").exists() else "")
-            + "."
-        )
-        return
-    _initialise(repository, wanted, current)
-    actions = plan(wanted, current)
-    if actions:
-        _apply(actions, wanted, current, repository, environ, report)
-    else:
-        # A clone learns what it holds, for the day when the answers no longer say it.
-        remember(repository.git_dir, wanted, current, {}, {})
-    for path in strays(wanted, current):
-        report.problem(
-            f"{path} has a gitlink and no section in .gitmodules; give it its section, or remove it with `git rm --cached {path}`."
-        )
-    _requirements(app, answers, wanted, report)
+    repository = None
+    if not packages:
+        repository = open_repository(app, env)
+        if repository is None:
+            # Nothing in a new repository can disagree with answers that name no package.
+            report.repository = init_repository(app, env)
+            return
+    from reconcile import reconcile
 
-
-def _initialise(repository: Repository, wanted: Sequence[Wanted], current: Current) -> None:
-    """A run that was killed at its end has staged gitlinks and not come to `git submodule init`."""
-    paths = {one.path for one in wanted if one.path in current.gitlinks and one.path not in current.made}
-    if paths & current.declared.keys():
-        from apply import addresses, initialise
-        from repository import read_settings
-
-        known = {path: url for path, url in addresses(current).items() if path in paths}
-        initialise(repository, read_settings(repository), known)
-
-
-def _apply(
-    actions: Sequence[Action],
-    wanted: Sequence[Wanted],
-    current: Current,
-    repository: Repository,
-    environ: Mapping[str, str],
-    report: Report,
-) -> None:
-    from apply import apply
-    from fetch import Fetcher
-    from network import Network
-
-    report.start(actions)
-    fetcher = Fetcher(repository, Network(_silence(environ)), environ)
-    for outcome in apply(actions, wanted, current, fetcher, report.progress):
-        report.outcome(outcome)
-
-
-def _requirements(app: Path, answers: Answers, wanted: Sequence[Wanted], report: Report) -> None:
-    names = [one.name for one in wanted]
-    sentence = sync_requirements(app, names, answers.keys if names else set())
-    if sentence:
-        report.problem(sentence)
-
-
-def _silence(environ: Mapping[str, str]) -> int:
-    """Seconds of silence after which a server is given up; PRIVATE_PACKAGES_TIMEOUT, or 15."""
-    given = environ.get("PRIVATE_PACKAGES_TIMEOUT", "")
-    return max(1, int(given)) if given.isdecimal() else SILENCE
+    reconcile(app, repository, answers_file, packages, environ, report)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import copier as copier_library
 import pytest
-import sync
+import reconcile
 from answers import SUBMODULES
 from apps import ROOT, copier
 from git import GitError
@@ -387,7 +387,7 @@ def header() -> str:
 
 def test_nothing_is_waited_for_longer_than_twenty_seconds():
     """Git's own limit, two seconds for it to speak, three for it to end; the tests above run with one second."""
-    assert sync.SILENCE + 2 + 3 <= 20
+    assert reconcile.SILENCE + 2 + 3 <= 20
 
 
 def test_a_server_that_is_silent_for_less_than_the_limit_is_waited_for(place: Place, tmp_path: Path):
@@ -525,12 +525,14 @@ def test_a_run_that_is_ended_at_any_moment_is_healed_by_the_next(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.parametrize("module", ["credentials.py", "answers.py"])
 def test_a_signal_that_comes_while_the_hook_still_starts_does_not_cost_the_app(
-    place: Place, tmp_path: Path, number: signal.Signals
+    place: Place, tmp_path: Path, module: str, number: signal.Signals
 ):
+    """The second module is imported when the signal is answered at once, and again for the last message."""
     app = rendered(place, tmp_path, [place.line(ODD)])
     hooks = Path(shutil.copytree(ROOT / "hooks", tmp_path / "hooks"))
-    first = hooks / "answers.py"
+    first = hooks / module
     early = f"import os\nos.kill(os.getpid(), {int(number)})\n"
     text = first.read_text(encoding="utf-8").replace("import re\n", f"{early}import re\n", 1)
     first.write_text(text, encoding="utf-8")

@@ -184,7 +184,7 @@ class App:
 def releases(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as it stands, as release 1, and a release 2 that changes, adds and removes rendered lines."""
     folder = snapshot(tmp_path_factory.mktemp("releases") / "copier-private-packages", "v1.0.0")
-    template = folder / "template"
+    template = folder / "template" / "files"
     for name in ("requirements.txt.jinja", ".gitmodules.jinja", ".env.example.jinja"):
         path = template / name
         path.write_text("# Release 2 says more.\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
