@@ -6,7 +6,9 @@ so a killed run leaves nothing there that a later one could mistake for a reposi
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from plan import Add, Move, Populate, Replace, Wanted
 from repository import Repository
 from state import only_caches, read_settings
 
+# What may be a commit: `git clone --branch` does not find one.
+_LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
 # to the superproject's.
 IN_MODULE = ("--git-dir=.", "--work-tree=.")
@@ -51,30 +55,20 @@ class Fetcher:
             raise NotDone(f"{one.path} holds files that are no submodule; move them away")
         if isinstance(action, Add):
             self._refuse_work(one, "the answers name another repository for it" if folder.exists() else "")
-            self._clone(one)
-            return self._checkout(one, self._resolve(one, one.ref))
+            return self._clone_at_ref(one)
         if isinstance(action, Populate):
             if action.fetch:
                 self._clone(one)
-            return self._checkout(one, self._resolve(one, action.commit))
+            return self._checkout(one, action.commit)
         self._refuse_work(one, "the answers changed")
-        if isinstance(action, Move):
-            if self.repository.module(one.path).is_dir():
-                self._network(
-                    one,
-                    *IN_MODULE,
-                    "fetch",
-                    "--progress",
-                    "--tags",
-                    "--force",
-                    "origin",
-                    cwd=self.repository.module(one.path),
-                )
-            else:
-                self._clone(one)
+        module = self.repository.module(one.path)
+        if isinstance(action, Move) and module.is_dir():
+            self._network(one, *IN_MODULE, "fetch", "--progress", "--tags", "--force", "origin", cwd=module)
             return self._checkout(one, self._resolve(one, one.ref))
-        self._clone(one)
-        return self._checkout(one, self._commit_or_ref(one, action.keep))
+        if isinstance(action, Replace) and action.keep:
+            self._clone(one)
+            return self._checkout(one, self._commit_or_ref(one, action.keep))
+        return self._clone_at_ref(one)
 
     def work_in(self, path: str) -> str:
         """What would be lost with a submodule: a clause, or the empty string."""
@@ -145,17 +139,66 @@ class Fetcher:
             known = with_helper(env, url=one.url, user_info=one.user_info)
             self.network.git(*arguments, cwd=cwd, env=known)
 
+    def _clone_at_ref(self, one: Wanted) -> str:
+        """Put the wanted ref in place from a new clone; returns its commit."""
+        if _LIKE_A_COMMIT.fullmatch(one.ref):
+            self._clone(one)
+            whole = len(one.ref) >= 40
+            return self._checkout(one, one.ref if whole else self._resolve(one, one.ref))
+        try:
+            # A branch before a tag of the same name, as pip looks for them.
+            beside = self._clone_beside(one, *((f"--branch={one.ref}",) if one.ref else ()))
+        except NotDone as error:
+            if not (isinstance(error.__cause__, GitError) and error.__cause__.is_missing_ref):
+                raise
+            # For the sentence, which names the tags that there are.
+            self._clone(one)
+            return self._checkout(one, self._resolve(one, one.ref))
+        self._install(one, beside)
+        if self._move(one, beside) and self._head(one):
+            self._fetch_submodules_of(one)
+            return self._head(one)
+        # On a branch, or without a commit.
+        return self._checkout(one, "HEAD")
+
+    def _move(self, one: Wanted, beside: Path) -> bool:
+        """Put a clone's work tree in its place; False when that lies on another disk than the repository."""
+        folder = self.repository.top / one.path
+        write_link(beside, self.repository.module(one.path), stands_at=folder)
+        folder.rmdir()
+        try:
+            beside.replace(folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        return True
+
+    def _head(self, one: Wanted) -> str:
+        """The commit of a detached HEAD, or the empty string; read without Git (gitrepository-layout(5))."""
+        head = (self.repository.module(one.path) / "HEAD").read_text(encoding="utf-8").strip()
+        return head if _LIKE_A_COMMIT.fullmatch(head) else ""
+
     def _clone(self, one: Wanted) -> None:
-        """Clone into the scratch folder, then put the repository where Git keeps those of submodules."""
+        """Clone without a work tree."""
+        self._install(one, self._clone_beside(one, "--no-checkout"))
+
+    def _clone_beside(self, one: Wanted, *options: str) -> Path:
+        """Clone into the scratch folder and return where."""
         # A clone that outlived its killed run removes its own folder when it fails: not this one.
         beside = self.scratch / str(os.getpid()) / one.path
         remove(beside)
         beside.parent.mkdir(parents=True, exist_ok=True)
-        clone = ["clone", "--progress", "--no-checkout"]
+        # Whatever the user calls remotes (`clone.defaultRemoteName`).
+        clone = ["clone", "--progress", "--origin=origin", *options]
         if not (self.settings.has_template or self.environ.get("GIT_TEMPLATE_DIR")):
             # Git's sample hooks: copying them takes longer than a request.
             clone.append("--template=")
         self._network(one, *clone, "--", one.url, str(beside), cwd=self.repository.top)
+        return beside
+
+    def _install(self, one: Wanted, beside: Path) -> None:
+        """Put a finished clone's repository where Git keeps those of submodules, and make room for the work tree."""
         module = self.repository.module(one.path)
         folder = self.repository.top / one.path
         worktree = f'[core]\n\tworktree = "{escaped(relative_path(folder, module))}"\n'
@@ -200,19 +243,35 @@ class Fetcher:
             return self._resolve(one, one.ref)
 
     def _checkout(self, one: Wanted, commit: str) -> str:
+        """Check a commit out, or what HEAD is at after a clone; returns the commit."""
         folder, module = self.repository.top / one.path, self.repository.module(one.path)
         folder.mkdir(parents=True, exist_ok=True)
         write_link(folder, module)
         (module / "index.lock").unlink(missing_ok=True)
+        ref = one.ref if commit == "HEAD" else commit
         try:
             git("checkout", "--quiet", "--force", "--detach", commit, cwd=folder, env=self.repository.env)
-            if (folder / ".gitmodules").is_file():
-                self._network(one, "submodule", "update", "--init", "--recursive", "--progress", cwd=folder)
-        except (GitError, NotDone):
-            # Git writes it also when files are missing; the next run would take those for the user's work.
-            (module / "index").unlink(missing_ok=True)
+        except GitError:
+            self._leave_half(one)
+            # Says it in words when there is no such commit.
+            self._resolve(one, ref)
             raise
-        return commit
+        self._fetch_submodules_of(one)
+        return self._head(one) or self._resolve(one, ref)
+
+    def _fetch_submodules_of(self, one: Wanted) -> None:
+        """Fetch what is a submodule of the submodule."""
+        folder = self.repository.top / one.path
+        if (folder / ".gitmodules").is_file():
+            try:
+                self._network(one, "submodule", "update", "--init", "--recursive", "--progress", cwd=folder)
+            except NotDone:
+                self._leave_half(one)
+                raise
+
+    def _leave_half(self, one: Wanted) -> None:
+        """Git writes the index also when files are missing; the next run would take those for the user's work."""
+        (self.repository.module(one.path) / "index").unlink(missing_ok=True)
 
 
 def has_files(folder: Path) -> bool:

@@ -22,6 +22,11 @@ class GitError(Exception):
         """Whether the server redirects and Git was told not to follow."""
         return re.search(r"returned error: 3\d\d", self.stderr) is not None
 
+    @property
+    def is_missing_ref(self) -> bool:
+        """Whether `git clone --branch` found neither a branch nor a tag of that name."""
+        return re.search(r"Remote branch .* not found in upstream", self.stderr) is not None
+
 
 def git(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> str:
     """Run a local Git command and return its standard output.

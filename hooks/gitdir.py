@@ -19,9 +19,12 @@ def read_link(folder: Path) -> Path | None:
     return Path(os.path.normpath(folder / target))
 
 
-def write_link(folder: Path, module: Path) -> None:
-    """Lead from a work tree to its repository, by a relative path, so that the app can be moved."""
-    write_text(folder / ".git", f"gitdir: {relative_path(module, folder)}\n")
+def write_link(folder: Path, module: Path, *, stands_at: Path | None = None) -> None:
+    """Lead from a work tree to its repository, by a relative path, so that the app can be moved.
+
+    ``stands_at`` is where the work tree will stand, if that is elsewhere.
+    """
+    write_text(folder / ".git", f"gitdir: {relative_path(module, stands_at or folder)}\n")
 
 
 def relative_path(target: Path, start: Path) -> str:

@@ -1,0 +1,121 @@
+"""Which commit a package line names: the gitlink, what is checked out, and nothing that looks like the user's work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from apps import copier
+
+from demo.git import run_git
+from demo.git_host import GitHost
+from demo.hosts import TOKEN_USER, DemoHosts
+from demo.samples import commit, make_repository
+
+# What stands after the `@`, and which of the repository's three commits that is.
+REFS = {
+    "tag": ("v1", "first"),
+    "annotated-tag": ("v2", "second"),
+    "tag-like-a-commit": ("20261124", "second"),
+    "branch": ("main", "third"),
+    "branch-with-a-slash": ("feature/one", "second"),
+    "branch-before-tag": ("both", "second"),
+    "commit": ("{first}", "first"),
+    "abbreviated-commit": ("{first:.10}", "first"),
+    "default-branch": ("", "third"),
+}
+
+
+@pytest.fixture(scope="module")
+def commits() -> dict[str, str]:
+    """The commits of the repositories, which are all alike, by their order."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def host(
+    hosts: DemoHosts, commits: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GitHost]:
+    root = tmp_path_factory.mktemp("refs")
+    for name in REFS:
+        repository = make_repository(root / "acme", name, {"one.py": "ONE = 1\n"}, tags=["v1"])
+        commits["first"] = run_git("-C", repository, "rev-parse", "main")
+        commits["second"] = commit(repository, {"one.py": "ONE = 2\n"}, tag="v2")
+        commits["third"] = commit(repository, {"one.py": "ONE = 3\n"})
+        run_git("-C", repository, "tag", "20261124", commits["second"])
+        run_git("-C", repository, "branch", "feature/one", commits["second"])
+        run_git("-C", repository, "branch", "both", commits["second"])
+        run_git("-C", repository, "tag", "both", commits["first"])
+    with GitHost(root, hosts.variables["ACME_TOKEN"]) as running:
+        yield running
+
+
+def line(host: GitHost, commits: dict[str, str], name: str) -> str:
+    ref = REFS[name][0].format(**commits)
+    url = host.url_of(name).replace("://", f"://{TOKEN_USER}:${{ACME_TOKEN}}@", 1)
+    return f"{name} @ git+{url}" + (f"@{ref}" if ref else "")
+
+
+def make(template: Path, app: Path, lines: list[str], **variables: str) -> Path:
+    done = copier(
+        *(
+            "copy",
+            "--defaults",
+            "--overwrite",
+            "--trust",
+            "--data",
+            "submodule_packages=" + "\n".join(lines),
+            template,
+            app,
+        ),
+        cwd=app.parent,
+        PRIVATE_PACKAGES_STRICT="1",
+        **variables,
+    )
+    assert done.returncode == 0, done.stderr
+    return app
+
+
+@pytest.fixture(scope="module")
+def app(
+    template: Path,
+    host: GitHost,
+    hosts: DemoHosts,
+    commits: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    lines = [line(host, commits, name) for name in REFS]
+    return make(template, tmp_path_factory.mktemp("refs-app") / "my-app", lines, **hosts.variables)
+
+
+@pytest.mark.parametrize("name", REFS)
+def test_a_ref_is_looked_for_as_pip_does_and_its_commit_is_in_place(
+    app: Path, commits: dict[str, str], git: Callable[..., str], name: str
+):
+    expected = commits[REFS[name][1]]
+    path = f"app/submodules/{name}"
+    assert git(app, "ls-files", "--stage", path).split()[:2] == ["160000", expected]
+    assert git(app / path, "rev-parse", "HEAD") == expected
+    assert git(app / path, "rev-parse", "--abbrev-ref", "HEAD") == "HEAD", "not detached"
+    assert git(app / path, "status", "--porcelain") == ""
+    assert git(app, "submodule", "status", path).startswith(f"{expected} ")
+
+
+def test_what_the_user_calls_remotes_does_not_matter(
+    template: Path,
+    host: GitHost,
+    hosts: DemoHosts,
+    commits: dict[str, str],
+    tmp_path: Path,
+    git: Callable[..., str],
+):
+    settings = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "clone.defaultRemoteName",
+        "GIT_CONFIG_VALUE_0": "upstream",
+    }
+    first = line(host, commits, "tag")
+    make(template, tmp_path / "my-app", [first], **hosts.variables, **settings)
+    app = make(template, tmp_path / "my-app", [first.replace("@v1", "@main")], **hosts.variables, **settings)
+    assert git(app, "submodule", "status").startswith(f"{commits['third']} ")
