@@ -78,6 +78,8 @@ class Stage:
         run(["git", "init", "--quiet"], folder, self.env)
         save(folder, self.env)
         run(["git", "tag", "v1.0.0"], folder, self.env)
+        # As every template that was ever cloned or pushed is; loose objects would be copied one by one.
+        run(["git", "gc", "--quiet"], folder, self.env)
         return folder
 
     def copy(self, template: Path, app: Path, *options: str | Path) -> list[str | Path]:
