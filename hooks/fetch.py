@@ -186,11 +186,13 @@ class Fetcher:
     def _clone_beside(self, one: Wanted, *options: str) -> Path:
         """Clone into the scratch folder and return where."""
         # A clone that outlived its killed run removes its own folder when it fails: not this one.
-        beside = self.scratch / str(os.getpid()) / one.path
+        beside = self.scratch / str(os.getpid()) / one.name
         remove(beside)
         beside.parent.mkdir(parents=True, exist_ok=True)
-        # Whatever the user calls remotes (`clone.defaultRemoteName`).
-        clone = ["clone", "--progress", "--origin=origin", *options]
+        # On Windows a path may be too long here that is not where the work tree will stand.
+        long_paths = ("-c", "core.longPaths=true")
+        # The user may call remotes otherwise (`clone.defaultRemoteName`).
+        clone = [*long_paths, "clone", "--progress", "--origin=origin", *options]
         if not (self.settings.has_template or self.environ.get("GIT_TEMPLATE_DIR")):
             # Git's sample hooks: copying them takes longer than a request.
             clone.append("--template=")
