@@ -19,7 +19,7 @@ from gitdir import relative_path, write_link
 from network import Network, explain
 from plan import Add, Move, Populate, Replace, Wanted
 from repository import Repository
-from state import only_caches, read_settings
+from state import has_files, read_settings
 
 # What may be a commit: `git clone --branch` does not find one.
 _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -141,19 +141,12 @@ class Fetcher:
 
     def _clone_at_ref(self, one: Wanted) -> str:
         """Put the wanted ref in place from a new clone; returns its commit."""
-        if _LIKE_A_COMMIT.fullmatch(one.ref):
+        like_a_commit = _LIKE_A_COMMIT.fullmatch(one.ref)
+        beside = None if like_a_commit else self._clone_with_files(one)
+        if beside is None:
             self._clone(one)
-            whole = len(one.ref) >= 40
+            whole = like_a_commit and len(one.ref) >= 40
             return self._checkout(one, one.ref if whole else self._resolve(one, one.ref))
-        try:
-            # A branch before a tag of the same name, as pip looks for them.
-            beside = self._clone_beside(one, *((f"--branch={one.ref}",) if one.ref else ()))
-        except NotDone as error:
-            if not (isinstance(error.__cause__, GitError) and error.__cause__.is_missing_ref):
-                raise
-            # For the sentence, which names the tags that there are.
-            self._clone(one)
-            return self._checkout(one, self._resolve(one, one.ref))
         self._install(one, beside)
         if self._move(one, beside) and self._head(one):
             self._fetch_submodules_of(one)
@@ -161,11 +154,20 @@ class Fetcher:
         # On a branch, or without a commit.
         return self._checkout(one, "HEAD")
 
+    def _clone_with_files(self, one: Wanted) -> Path | None:
+        """Clone with the branch or tag checked out; None when there is neither of that name."""
+        try:
+            # A branch before a tag of the same name, as pip looks for them.
+            return self._clone_beside(one, *((f"--branch={one.ref}",) if one.ref else ()))
+        except NotDone as error:
+            if isinstance(error.__cause__, GitError) and error.__cause__.is_missing_ref:
+                return None
+            raise
+
     def _move(self, one: Wanted, beside: Path) -> bool:
         """Put a clone's work tree in its place; False when that lies on another disk than the repository."""
         folder = self.repository.top / one.path
         write_link(beside, self.repository.module(one.path), stands_at=folder)
-        folder.rmdir()
         try:
             beside.replace(folder)
         except OSError as error:
@@ -209,13 +211,10 @@ class Fetcher:
         remove(module)
         module.parent.mkdir(parents=True, exist_ok=True)
         (beside / ".git").replace(module)
-        self._empty(folder)
-
-    def _empty(self, folder: Path) -> None:
-        """Make room for a new work tree; the old one was found to hold nothing of the user's."""
-        if (folder / ".git").is_file() or (folder.is_dir() and only_caches(folder)):
+        # The old work tree was found to hold nothing of the user's.
+        if (folder / ".git").is_file() or (folder.exists() and not has_files(folder)):
             remove(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
 
     def _resolve(self, one: Wanted, ref: str) -> str:
         """The commit of a branch, tag or commit, in the order in which pip looks; none: the default branch."""
@@ -240,7 +239,7 @@ class Fetcher:
 
     def _commit_or_ref(self, one: Wanted, commit: str) -> str:
         try:
-            return self._resolve(one, commit or one.ref)
+            return self._resolve(one, commit)
         except NotDone:
             return self._resolve(one, one.ref)
 
@@ -274,8 +273,3 @@ class Fetcher:
     def _leave_half(self, one: Wanted) -> None:
         """Git writes the index also when files are missing; the next run would take those for the user's work."""
         (self.repository.module(one.path) / "index").unlink(missing_ok=True)
-
-
-def has_files(folder: Path) -> bool:
-    """Whether a folder holds anything but Python's caches."""
-    return folder.exists() and not (folder.is_dir() and only_caches(folder))

@@ -111,7 +111,8 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-_CAUSES: tuple[tuple[str, str], ...] = (
+# What goes wrong on this machine, and what on the way to a host: a local path may hold a word of the second.
+_HERE: tuple[tuple[str, str], ...] = (
     (r"git: command not found", "Git is not installed or not on PATH; install it"),
     (r"^interrupted$", "it was interrupted"),
     # Git writes its index with words of its own, and into memory that it shares with a file: signal 7 is SIGBUS.
@@ -125,6 +126,8 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         r"Read-only file system|Permission denied(?! \(publickey)|could not create",
         "the folder cannot be written to; make it writable",
     ),
+)
+_THERE: tuple[tuple[str, str], ...] = (
     (
         r"Could not resolve host(?:name)?",
         "{host} is not a known host name; look for a typing error, or join the company network",
@@ -180,11 +183,24 @@ def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
         login = f"{host} sends Git on to {redirected[1]}, which wants a login of its own; write the new address with that login"
     status = re.search(r"returned error: (\d{3})", error.stderr)
     ssh_host = (re.search(r"(?:ssh://)?([^/:]+@[^/:]+)", url) or [host, host])[1]
-    for pattern, sentence in _CAUSES:
-        if re.search(pattern, error.stderr, re.IGNORECASE | re.MULTILINE):
-            return sentence.format(
-                host=host, login=login, status=status[1] if status else "5xx", ssh_host=ssh_host
-            )
+    sentence = _known((*_HERE, *_THERE), error)
+    if not sentence:
+        return _last_word(error)
+    return sentence.format(host=host, login=login, status=status[1] if status else "5xx", ssh_host=ssh_host)
+
+
+def explain_local(error: GitError) -> str:
+    """One clause, cause and cure where they are known, for a failed command that asks no host."""
+    return _known(_HERE, error) or _last_word(error)
+
+
+def _known(causes: Sequence[tuple[str, str]], error: GitError) -> str:
+    """The sentence of the first of the causes that Git's words show, or the empty string."""
+    flags = re.IGNORECASE | re.MULTILINE
+    return next((sentence for pattern, sentence in causes if re.search(pattern, error.stderr, flags)), "")
+
+
+def _last_word(error: GitError) -> str:
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
     last = next(
         (line for line in reversed(lines) if line.startswith("fatal:")),

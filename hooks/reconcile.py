@@ -11,7 +11,7 @@ from dependencies import sync_requirements
 from memory import remember
 from plan import Action, Add, Current, Move, Populate, Replace, Wanted, plan, strays
 from report import Report
-from repository import Repository, init_repository, open_repository
+from repository import Repository, init_repository
 from state import read_current, wanted_submodules
 
 # What a server may be silent, in seconds.
@@ -20,21 +20,20 @@ SILENCE = 15
 
 def reconcile(
     app: Path,
-    repository: Repository | None,
+    found: Repository | None,
     answers_file: str,
     packages: bool,
     environ: Mapping[str, str],
     report: Report,
 ) -> None:
-    """Read, plan, apply, in the ``repository`` or in the one that is found or made for the app.
+    """Read, plan, apply, in the repository that was ``found`` or, with usable answers, in a new one.
 
     ``packages``: whether the answers name any. Raises `GitError`, OSError and KeyboardInterrupt.
     """
     try:
         answers = read_answers(app / answers_file) if packages else NO_PACKAGES
         report.source = answers.source
-        env = git_environment(environ)
-        report.repository = repository or open_repository(app, env) or init_repository(app, env)
+        report.repository = found or init_repository(app, git_environment(environ))
         _agree(app, report.repository, answers_file, answers, environ, report)
     except AnswersError as error:
         report.problem(str(error))

@@ -172,9 +172,11 @@ def _sections(repository: Repository, *source: str) -> dict[str, Section]:
     return sections
 
 
-def only_caches(folder: Path) -> bool:
-    """Whether a folder holds nothing but Python's caches."""
-    return all(entry.name == "__pycache__" and entry.is_dir() for entry in folder.iterdir())
+def has_files(folder: Path) -> bool:
+    """Whether there is anything but Python's caches at a submodule's path."""
+    if not folder.is_dir():
+        return folder.exists()
+    return not all(entry.name == "__pycache__" and entry.is_dir() for entry in folder.iterdir())
 
 
 def _folder(repository: Repository, path: str) -> Folder:
@@ -186,9 +188,7 @@ def _folder(repository: Repository, path: str) -> Folder:
             return Folder.LINKED
         inside = found.resolve().is_relative_to((repository.git_dir / "modules").resolve())
         return Folder.ELSEWHERE if inside and found.is_dir() else Folder.OCCUPIED
-    if not folder.exists() or (folder.is_dir() and only_caches(folder)):
-        return Folder.EMPTY
-    return Folder.OCCUPIED
+    return Folder.OCCUPIED if has_files(folder) else Folder.EMPTY
 
 
 def _module(repository: Repository, path: str) -> Module:

@@ -58,9 +58,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         report.problem("Interrupted; what was finished stays, the rest is missing.")
     except GitError as error:
-        from network import explain
+        from network import explain_local
 
-        report.problem(f"{explain(error, url=str(Path.cwd()), variables=())}.")
+        report.problem(f"{explain_local(error)}.")
     except OSError as error:
         from files import explain_failure
 
@@ -78,16 +78,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def run(app: Path, answers_file: str, packages: bool, environ: Mapping[str, str], report: Report) -> None:
     """Read, plan, apply; raises `GitError`, OSError and KeyboardInterrupt."""
     env = git_environment(environ)
-    repository = None
-    if not packages:
-        repository = open_repository(app, env)
-        if repository is None:
-            # Nothing in a new repository can disagree with answers that name no package.
-            report.repository = init_repository(app, env)
-            return
+    found = open_repository(app, env)
+    if found is None and not packages:
+        # Nothing in a new repository can disagree with answers that name no package.
+        report.repository = init_repository(app, env)
+        return
     from reconcile import reconcile
 
-    reconcile(app, repository, answers_file, packages, environ, report)
+    reconcile(app, found, answers_file, packages, environ, report)
 
 
 if __name__ == "__main__":
