@@ -14,6 +14,13 @@ from demo.samples import SAMPLES, build_wheels, make_samples
 
 TOKEN_USER = "x-access-token"
 
+
+def git_line(host: GitHost, name: str, ref: str = "") -> str:
+    """Return the requirement of a host's repository at a tag, branch or commit; without one, at its default branch."""
+    url = host.url_of(name).replace("://", f"://{TOKEN_USER}:${{ACME_TOKEN}}@", 1)
+    return f"{name} @ git+{url}" + (f"@{ref}" if ref else "")
+
+
 # acme-beams needs acme-units, so an app always gets both; each strategy has one package it suits best.
 _BEST = {
     "acme-beams": ("submodule", "git", "index"),
@@ -87,8 +94,7 @@ class DemoHosts:
 
     def git_line(self, name: str, ref: str | None = None) -> str:
         """Return the requirement of a repository at a tag, branch or commit; None is the newest release."""
-        url = self.git.url_of(name).replace("://", f"://{TOKEN_USER}:${{ACME_TOKEN}}@")
-        return f"{name} @ git+{url}@{ref or SAMPLES[name].tag}"
+        return git_line(self.git, name, ref or SAMPLES[name].tag)
 
     def submodule_lines(self, *names: str) -> list[str]:
         """Return lines for the answer `submodule_packages`; without names, of all sample packages."""

@@ -12,7 +12,7 @@ from apps import copier
 
 from benchmarks.measure import count_git
 from demo.git_host import GitHost
-from demo.hosts import TOKEN_USER, DemoHosts
+from demo.hosts import DemoHosts, git_line
 from demo.samples import make_repository
 
 MOST = 20
@@ -37,12 +37,7 @@ def lines(host: GitHost, count: int) -> str:
     """Package lines whose refs are a tag, a branch and a commit in turn."""
     commit = (host.path_of("package-0") / "refs" / "heads" / "main").read_text().strip()
     refs = {"tag": "v1.0.0", "branch": "main", "commit": commit}
-    return "\n".join(
-        f"package-{number} @ git+{host.url_of(f'package-{number}')}@{refs[KINDS[number % 3]]}".replace(
-            "://", f"://{TOKEN_USER}:${{ACME_TOKEN}}@", 1
-        )
-        for number in range(count)
-    )
+    return "\n".join(git_line(host, f"package-{number}", refs[KINDS[number % 3]]) for number in range(count))
 
 
 def make(template: Path, host: GitHost, count: int, folder: Path, variables: Mapping[str, str]) -> Path:

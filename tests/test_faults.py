@@ -20,7 +20,7 @@ import reconcile
 from answers import SUBMODULES
 from apps import ROOT, copier
 from git import GitError
-from network import explain
+from network import explain, explain_local
 
 from demo.certificate import self_signed_certificate
 from demo.git_host import GitHost
@@ -433,20 +433,31 @@ def in_a_file_system_of_its_own(script: str, **environment: str) -> subprocess.C
     )
 
 
-def test_on_a_full_disk_the_message_says_so_and_room_heals_it(place: Place, tmp_path: Path):
-    app = rendered(place, tmp_path, [place.line(name) for name in NAMES[:3]])
-    (tmp_path / "small").mkdir()
+def out_of_room_and_back(place: Place, app: Path, full: Path, size: str, before: str = "") -> tuple[str, str]:
+    """Sync twice, first with a full disk at a folder, then with room: what was said, and the submodules' status.
+
+    ``before`` is done once the disk is mounted.
+    """
     hook = " ".join(HOOK)
     done = in_a_file_system_of_its_own(
-        f"mount -t tmpfs -o size=400k none '{tmp_path}/small'; cp -R '{app}' '{tmp_path}/small/app';"
-        f"cd '{tmp_path}/small/app'; {hook}; test -f app/__main__.py; mount -o remount,size=50m '{tmp_path}/small';"
-        f"PRIVATE_PACKAGES_STRICT=1 {hook}; git submodule status",
+        f"mount -t tmpfs -o size={size} none '{full}'; {before} cd '{app}';"
+        f"{hook}; test -f app/__main__.py; mount -o remount,size=50m '{full}';"
+        f"PRIVATE_PACKAGES_STRICT=1 {hook}; git submodule status; git submodule --quiet foreach git status --porcelain",
         **place.environment,
     )
     assert done.returncode == 0, done.stderr + done.stdout
-    assert "Traceback" not in done.stderr
-    assert "make room" in done.stderr, done.stderr
-    assert [line[0] for line in done.stdout.splitlines()] == [" "] * 3
+    return done.stderr, done.stdout
+
+
+def test_on_a_full_disk_the_message_says_so_and_room_heals_it(place: Place, tmp_path: Path):
+    made = rendered(place, tmp_path, [place.line(name) for name in NAMES[:3]])
+    full = tmp_path / "small"
+    full.mkdir()
+    app = full / "app"
+    said, status = out_of_room_and_back(place, app, full, "400k", before=f"cp -R '{made}' '{app}';")
+    assert "Traceback" not in said
+    assert "make room" in said, said
+    assert [line[0] for line in status.splitlines()] == [" "] * 3
 
 
 def test_a_checkout_that_fills_the_disk_is_not_taken_for_the_users_work(place: Place, tmp_path: Path):
@@ -454,17 +465,10 @@ def test_a_checkout_that_fills_the_disk_is_not_taken_for_the_users_work(place: P
     app = rendered(place, tmp_path, [place.line(ODD)])
     git(app, "init", "--quiet")
     (app / SUBMODULES).mkdir()
-    hook = " ".join(HOOK)
-    done = in_a_file_system_of_its_own(
-        f"cd '{app}'; mount -t tmpfs -o size=16k none {SUBMODULES};"
-        f"{hook}; mount -o remount,size=50m {SUBMODULES};"
-        f"PRIVATE_PACKAGES_STRICT=1 {hook}; git submodule status; git -C {SUBMODULES}/{ODD} status --porcelain",
-        **place.environment,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert f"{ODD}: Git could not write its files; make room if the disk is full." in done.stderr
-    assert f"{ODD}: added at v1" in done.stderr
-    assert [line[0] for line in done.stdout.splitlines()] == [" "]
+    said, status = out_of_room_and_back(place, app, app / SUBMODULES, "16k")
+    assert f"{ODD}: Git could not write its files; make room if the disk is full." in said
+    assert f"{ODD}: added at v1" in said
+    assert [line[0] for line in status.splitlines()] == [" "]
 
 
 def test_in_a_folder_that_cannot_be_written_the_message_says_so_and_nothing_is_lost(
@@ -591,3 +595,8 @@ URL = "https://git.acme.example:8443/acme/beams.git"
 )
 def test_git_s_words_become_a_cause_and_a_cure(stderr: str, url: str, words: str):
     assert words in explain(GitError(stderr), url=url, variables=[])
+
+
+def test_a_word_in_a_path_is_no_cause():
+    error = GitError("fatal: cannot mkdir /home/me/ssl-unpack-tools/.git: Not a directory")
+    assert explain_local(error) == "Git says: cannot mkdir /home/me/ssl-unpack-tools/.git: Not a directory"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from apps import copier
+from apps import copier, data
 
 from demo.git import run_git
 from demo.git_host import GitHost
-from demo.hosts import TOKEN_USER, DemoHosts
+from demo.hosts import DemoHosts, git_line
 from demo.samples import commit, make_repository
 
 # What stands after the `@`, and which of the repository's three commits that is.
@@ -28,47 +28,37 @@ REFS = {
 
 
 @pytest.fixture(scope="module")
-def commits() -> dict[str, str]:
-    """The commits of the repositories, which are all alike, by their order."""
-    return {}
-
-
-@pytest.fixture(scope="module")
-def host(
-    hosts: DemoHosts, commits: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[GitHost]:
+def host(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
+    """A repository for each ref; all are alike."""
     root = tmp_path_factory.mktemp("refs")
     for name in REFS:
         repository = make_repository(root / "acme", name, {"one.py": "ONE = 1\n"}, tags=["v1"])
-        commits["first"] = run_git("-C", repository, "rev-parse", "main")
-        commits["second"] = commit(repository, {"one.py": "ONE = 2\n"}, tag="v2")
-        commits["third"] = commit(repository, {"one.py": "ONE = 3\n"})
-        run_git("-C", repository, "tag", "20261124", commits["second"])
-        run_git("-C", repository, "branch", "feature/one", commits["second"])
-        run_git("-C", repository, "branch", "both", commits["second"])
-        run_git("-C", repository, "tag", "both", commits["first"])
+        second = commit(repository, {"one.py": "ONE = 2\n"}, tag="v2")
+        commit(repository, {"one.py": "ONE = 3\n"})
+        run_git("-C", repository, "tag", "20261124", second)
+        run_git("-C", repository, "branch", "feature/one", second)
+        run_git("-C", repository, "branch", "both", second)
+        run_git("-C", repository, "tag", "both", "v1")
     with GitHost(root, hosts.variables["ACME_TOKEN"]) as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def commits(host: GitHost) -> dict[str, str]:
+    """The three commits of each repository."""
+    revisions = {"first": "v1", "second": "v2^{commit}", "third": "main"}
+    repository = host.path_of("tag")
+    return {order: run_git("-C", repository, "rev-parse", name) for order, name in revisions.items()}
+
+
 def line(host: GitHost, commits: dict[str, str], name: str) -> str:
-    ref = REFS[name][0].format(**commits)
-    url = host.url_of(name).replace("://", f"://{TOKEN_USER}:${{ACME_TOKEN}}@", 1)
-    return f"{name} @ git+{url}" + (f"@{ref}" if ref else "")
+    return git_line(host, name, REFS[name][0].format(**commits))
 
 
 def make(template: Path, app: Path, lines: list[str], **variables: str) -> Path:
+    answers = data({"submodule_packages": "\n".join(lines)})
     done = copier(
-        *(
-            "copy",
-            "--defaults",
-            "--overwrite",
-            "--trust",
-            "--data",
-            "submodule_packages=" + "\n".join(lines),
-            template,
-            app,
-        ),
+        *("copy", "--defaults", "--overwrite", "--trust", *answers, template, app),
         cwd=app.parent,
         PRIVATE_PACKAGES_STRICT="1",
         **variables,

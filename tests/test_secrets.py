@@ -354,7 +354,6 @@ HELPER = (
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_the_check_stops_before_an_old_pip_that_prints_the_token(
     questionnaire: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -380,6 +379,7 @@ def test_the_check_stops_before_an_old_pip_that_prints_the_token(
     assert "prints the token" not in said("check_private_packages.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("installer", ["pip", "uv", "git submodule"])
 def test_the_credential_helper_by_git_config_shows_and_stores_nothing(
     life: Life, tmp_path: Path, installer: str
