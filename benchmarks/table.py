@@ -73,7 +73,7 @@ def fetch_rows(
         one = measured[case.key]
         requests = f"{one.requests / case.count:.1f} requests a package, {one.refused} refused"
         ratio = f"; {one.ratio(hook):.1f} times as long as the hook" if number else ""
-        limit = wanted.get(number, "") if number else "3.0 requests, 0 refused"
+        limit = wanted.get(number, "") if number else "≤ 3.0 requests, 0 refused"
         found.append(Row(case.name, str(case.count), seconds(one), requests + ratio, limit))
     return found
 

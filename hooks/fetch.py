@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from credentials import MissingVariable, git_environment, variables_of, with_header, with_helper
-from files import remove
+from files import read_text, remove, write_text
 from git import GitError, escaped, git
 from gitdir import relative_path, write_link
 from network import Network, explain
@@ -26,6 +26,9 @@ _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
 # to the superproject's.
 IN_MODULE = ("--git-dir=.", "--work-tree=.")
+# For a clone alone, so nothing of it is written down. On Windows a path may be too long here that is not where the
+# work tree will stand; where new files are slow, many small ones take longer than their bytes do.
+_CLONING = ("-c", "core.longPaths=true", "-c", "fetch.unpackLimit=1", "-c", "core.logAllRefUpdates=false")
 
 
 class NotDone(Exception):
@@ -63,7 +66,8 @@ class Fetcher:
         self._refuse_work(one, "the answers changed")
         module = self.repository.module(one.path)
         if isinstance(action, Move) and module.is_dir():
-            self._network(one, *IN_MODULE, "fetch", "--progress", "--tags", "--force", "origin", cwd=module)
+            fetch = (*IN_MODULE, *self._protocol(), "fetch", "--progress", "--tags", "--force", "origin")
+            self._network(one, *fetch, cwd=module)
             return self._checkout(one, self._resolve(one, one.ref))
         if isinstance(action, Replace) and action.keep:
             self._clone(one)
@@ -147,11 +151,12 @@ class Fetcher:
             self._clone(one)
             whole = like_a_commit and len(one.ref) >= 40
             return self._checkout(one, one.ref if whole else self._resolve(one, one.ref))
+        _detach(beside / ".git")
         self._install(one, beside)
         if self._move(one, beside) and self._head(one):
             self._fetch_submodules_of(one)
             return self._head(one)
-        # On a branch, or without a commit.
+        # On another disk, without a commit, or with its refs in another format.
         return self._checkout(one, "HEAD")
 
     def _clone_with_files(self, one: Wanted) -> Path | None:
@@ -178,7 +183,7 @@ class Fetcher:
 
     def _head(self, one: Wanted) -> str:
         """The commit of a detached HEAD, or the empty string; read without Git (gitrepository-layout(5))."""
-        head = (self.repository.module(one.path) / "HEAD").read_text(encoding="utf-8").strip()
+        head = read_text(self.repository.module(one.path) / "HEAD").strip()
         return head if _LIKE_A_COMMIT.fullmatch(head) else ""
 
     def _clone(self, one: Wanted) -> None:
@@ -191,15 +196,21 @@ class Fetcher:
         beside = self.scratch / str(os.getpid()) / one.name
         remove(beside)
         beside.parent.mkdir(parents=True, exist_ok=True)
-        # On Windows a path may be too long here that is not where the work tree will stand.
-        long_paths = ("-c", "core.longPaths=true")
         # The user may call remotes otherwise (`clone.defaultRemoteName`).
-        clone = [*long_paths, "clone", "--progress", "--origin=origin", *options]
+        clone = [*_CLONING, *self._protocol(), "clone", "--progress", "--origin=origin", *options]
         if not (self.settings.has_template or self.environ.get("GIT_TEMPLATE_DIR")):
             # Git's sample hooks: copying them takes longer than a request.
             clone.append("--template=")
         self._network(one, *clone, "--", one.url, str(beside), cwd=self.repository.top)
         return beside
+
+    def _protocol(self) -> tuple[str, ...]:
+        """Options of Git for a transfer that asks for refs by name (gitprotocol-http(5), gitprotocol-v2(5)).
+
+        Protocol 2 asks what refs there are with a request of its own. That pays off where a host would list many
+        thousands that are neither branches nor tags; who has such packages sets `protocol.version`.
+        """
+        return () if self.settings.has_protocol else ("-c", "protocol.version=0")
 
     def _install(self, one: Wanted, beside: Path) -> None:
         """Put a finished clone's repository where Git keeps those of submodules, and make room for the work tree."""
@@ -273,3 +284,13 @@ class Fetcher:
     def _leave_half(self, one: Wanted) -> None:
         """Git writes the index also when files are missing; the next run would take those for the user's work."""
         (self.repository.module(one.path) / "index").unlink(missing_ok=True)
+
+
+def _detach(git_dir: Path) -> None:
+    """Let HEAD name its branch's commit, as `git submodule update` leaves it (gitrepository-layout(5)).
+
+    `git checkout --detach` does the same in a process of its own. Where the branch is no file, HEAD stays.
+    """
+    branch = read_text(git_dir / "HEAD").strip().removeprefix("ref: ")
+    if branch.startswith("refs/heads/") and (git_dir / branch).is_file():
+        write_text(git_dir / "HEAD", read_text(git_dir / branch))

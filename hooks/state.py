@@ -22,17 +22,18 @@ class Settings(NamedTuple):
 
     ``urls``: the addresses that `git submodule init` has written, by name, which is the path.
     ``selects``: the user chooses active submodules by `submodule.active`. ``has_template``: the user
-    has a template for new repositories.
+    has a template for new repositories. ``has_protocol``: the user chose a version of Git's protocol.
     """
 
     urls: Mapping[str, str]
     selects: bool
     has_template: bool
+    has_protocol: bool
 
 
 def read_settings(repository: Repository) -> Settings:
     """Read the configuration with one Git process."""
-    wanted = r"^(submodule\..*\.url|submodule\.active|init\.templatedir)$"
+    wanted = r"^(submodule\..*\.url|submodule\.active|init\.templatedir|protocol\.version)$"
     try:
         listed = repository.git("config", "-z", "--get-regexp", wanted)
     except GitError:
@@ -47,6 +48,7 @@ def read_settings(repository: Repository) -> Settings:
         },
         selects="submodule.active" in found,
         has_template="init.templatedir" in found,
+        has_protocol="protocol.version" in found,
     )
 
 
@@ -68,7 +70,10 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
     """Read what `plan` has to know; raises `GitError`."""
     below = f"{repository.prefix}{SUBMODULES}/"
     answers = f"{repository.prefix}{answers_file}"
-    entries = repository.git("ls-files", "--stage", "-z", "--", below, ".gitmodules", answers).split("\0")
+    # A new app has no index yet, which saves it this process.
+    indexed = (repository.git_dir / "index").exists()
+    listed = ("ls-files", "--stage", "-z", "--", below, ".gitmodules", answers)
+    entries = repository.git(*listed).split("\0") if indexed else []
     gitlinks: dict[str, str] = {}
     stages: set[str] = set()
     blob = answers_blob = ""

@@ -338,10 +338,10 @@ class TestTheHook:
         git(moved, "submodule", "deinit", "--all", "--force")
         git(moved, "submodule", "init")
 
-    def test_asks_three_requests_a_package_and_never_without_the_login(
+    def test_sends_two_requests_a_package_and_never_without_the_login(
         self, apps: Apps, hosts: DemoHosts, variables: dict[str, str]
     ):
         hosts.git.clear()
         apps.make(**hosts.answers("submodule"))
         for name in ("acme-beams", "acme-units", "acme-loads"):
-            assert [one.status for one in hosts.git.requests_of(name)] == [200, 200, 200]
+            assert [one.status for one in hosts.git.requests_of(name)] == [200, 200]
