@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from importlib import import_module
 from typing import NamedTuple
 
 from credentials import variables_of
@@ -13,7 +14,6 @@ from files import explain_failure, read_text, remove, write_text
 from git import GitError, escaped
 from gitdir import read_link, relative_path, write_link
 from memory import remember
-from network import explain
 from plan import (
     Action,
     Add,
@@ -32,6 +32,8 @@ from plan import (
 from repository import Repository
 from state import Settings
 
+# What the rest of the run needs: imported while the servers are waited for.
+_LATER = ("json", "shutil", "tomllib", "dependencies")
 # More gains little: at eight the servers' answers, not the waiting, set the pace.
 PARALLEL = 8
 
@@ -108,6 +110,10 @@ def _fetch_all(
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         futures = {pool.submit(_fetch, action, fetcher): action for action in fetches}
         try:
+            # Not at once: an import would hold up the threads that start Git.
+            wait(futures, timeout=0.02)
+            for module in _LATER:
+                import_module(module)
             for number, future in enumerate(as_completed(futures), start=1):
                 outcome, commit = future.result()
                 progress(outcome, number, len(fetches))
@@ -125,6 +131,8 @@ def _fetch(action: Add | Move | Replace | Populate, fetcher: Fetcher) -> tuple[O
     except NotDone as error:
         return Outcome(one.name, False, str(error)), ""
     except GitError as error:
+        from causes import explain
+
         return Outcome(
             one.name, False, explain(error, url=one.url, variables=variables_of(one.user_info))
         ), ""

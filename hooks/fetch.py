@@ -16,7 +16,7 @@ from credentials import MissingVariable, git_environment, variables_of, with_hea
 from files import read_text, remove, write_text
 from git import GitError, escaped, git
 from gitdir import relative_path, write_link
-from network import Network, explain
+from network import Network
 from plan import Add, Move, Populate, Replace, Wanted
 from repository import Repository
 from state import has_files, read_settings
@@ -126,6 +126,9 @@ class Fetcher:
                 f"the environment variable {error.name} is not set; set it to the user name or token"
             ) from error
         except GitError as error:
+            # Only a failure waits for this import.
+            from causes import explain
+
             raise NotDone(explain(error, url=one.url, variables=variables_of(one.user_info))) from error
 
     def _ask(self, one: Wanted, *arguments: str, cwd: Path) -> None:

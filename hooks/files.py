@@ -45,6 +45,8 @@ def remove(folder: Path) -> None:
                 Path(path).chmod(stat.S_IWRITE)
                 Path(path).unlink()
 
+    if not folder.exists():
+        return
     # Only where something is removed: it imports three kinds of compression.
     import shutil
 

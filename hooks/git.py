@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class GitError(Exception):
-    """A Git command failed; `network.explain` says why in words for a person."""
+    """A Git command failed; `causes.explain` says why in words for a person."""
 
     def __init__(self, stderr: str, *, stalled_after: int | None = None) -> None:
         """``stderr`` is Git's own text, ``stalled_after`` the silence in seconds that ended it."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from answers import NO_PACKAGES, Answers, AnswersError, read_answers
 from credentials import git_environment
-from dependencies import sync_requirements
 from memory import remember
 from plan import Action, Add, Current, Move, Populate, Replace, Wanted, plan, strays
 from report import Report
@@ -101,6 +100,9 @@ def _apply(
 
 
 def _requirements(app: Path, answers: Answers, wanted: Sequence[Wanted], report: Report) -> None:
+    # After the fetch, which imports it while it waits.
+    from dependencies import sync_requirements
+
     names = [one.name for one in wanted]
     sentence = sync_requirements(app, names, answers.keys if names else set())
     if sentence:

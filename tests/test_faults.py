@@ -19,8 +19,8 @@ import pytest
 import reconcile
 from answers import SUBMODULES
 from apps import ROOT, copier
+from causes import explain, explain_local
 from git import GitError
-from network import explain, explain_local
 
 from demo.certificate import self_signed_certificate
 from demo.git_host import GitHost

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import copier as copier_library
 import pytest
+import sync
 from apps import ROOT, copier, data
 from shell import POSIX, POWERSHELL, change_folder, in_turn, quote, shell_in_use
 from steps import next_steps
@@ -295,6 +296,23 @@ def test_a_run_by_hand_says_nothing_when_all_is_well(questionnaire: Path, tmp_pa
     app = rendered(questionnaire, tmp_path / "my-app")
     by_hand = subprocess.run(HOOK, cwd=app, capture_output=True, text=True, check=True)
     assert by_hand.stderr == ""
+
+
+def test_the_hook_s_help_names_every_option_that_it_takes(capsys: pytest.CaptureFixture[str]):
+    assert sync.main(["--help"], {}) == 0
+    shown = capsys.readouterr().out
+    for option in sync.OPTIONS:
+        assert re.search(rf"(?:^|\s)--{option}", shown), option
+
+
+@pytest.mark.parametrize("typed", ["--loud", "--answers-file", "--quiet=yes", "elsewhere"])
+def test_what_the_hook_does_not_take_is_answered_in_words_and_nothing_is_done(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert sync.main([typed], {}) == 2
+    assert f"sync.py: {typed.partition('=')[0]}" in capsys.readouterr().err.replace("option ", "")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_list_that_cannot_be_made_does_not_cost_the_app(questionnaire: Path, tmp_path: Path):
