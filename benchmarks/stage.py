@@ -50,7 +50,8 @@ class Stage:
     def equal_template(self, count: int) -> Path:
         """A bare template of the same questions and files as an app with ``count`` packages: no macro, no hook.
 
-        The rest of the repository is the same too, because Copier clones all of it.
+        Its files are templates too, in which nothing is computed. The rest of the repository is the same,
+        because Copier clones all of it.
         """
         app = self.rendered(count)
         rest = {
@@ -58,11 +59,20 @@ class Stage:
             for name, content in self.files.items()
             if name != "copier.yml" and not name.startswith("template/")
         }
-        texts = {
-            f"template/{path.relative_to(app).as_posix()}": path.read_bytes()
-            for path in sorted(app.rglob("*"))
-            if path.is_file() and path.name != ".copier-answers.yml"
+        # Where this template renders a file, so does the bare one; what it copies is copied.
+        copied = {
+            content
+            for name, content in self.files.items()
+            if name.startswith("template/files/") and not name.endswith(".jinja")
         }
+        texts: dict[str, bytes] = {}
+        for path in sorted(app.rglob("*")):
+            if path.is_file() and path.name != ".copier-answers.yml":
+                name, content = f"template/{path.relative_to(app).as_posix()}", path.read_bytes()
+                if content in copied:
+                    texts[name] = content
+                else:
+                    texts[f"{name}.jinja"] = b"{% raw %}" + content + b"{% endraw %}"
         texts["template/{{ _copier_conf.answers_file }}.jinja"] = b"{{ _copier_answers | to_nice_yaml }}"
         settings = {"_subdirectory": "template", **plain_questions()}
         questions = yaml.safe_dump(settings, sort_keys=False).encode()
@@ -191,7 +201,9 @@ def plain_questions() -> dict[str, dict[str, Any]]:
             continue
         question = {key: one[key] for key in ("type", "multiselect", "multiline") if key in one}
         question["default"] = "[]" if one["type"] == "json" or "multiselect" in one else ""
-        if "choices" in one:
+        if isinstance(one.get("choices"), str):
+            question["choices"] = ["nothing to choose"]
+        elif "choices" in one:
             listed = one["choices"]
             pairs = listed.items() if isinstance(listed, dict) else zip(listed, listed, strict=True)
             question["choices"] = {
