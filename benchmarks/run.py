@@ -344,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     minutes = (time.monotonic() - started) / 60
     text = table.markdown(
-        sections, [*facts, *table.load("at the end"), f"size `{options.size}`, {minutes:.1f} minutes"]
+        sections, [*facts, *table.mood("at the end"), f"size `{options.size}`, {minutes:.1f} minutes"]
     )
     print(text)
     if options.write:

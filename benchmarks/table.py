@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from benchmarks.measure import Case, Measured
 
@@ -101,13 +103,27 @@ def machine() -> list[str]:
         f"Python {platform.python_version()}",
         f"Git {git}",
         *(f"{name} {version(name)}" for name in ("copier", "uv", "pip", "pyperf")),
-        *load("at the start"),
+        *mood("at the start"),
     ]
 
 
-def load(when: str) -> list[str]:
-    """The load average of the last minute, where the system knows one."""
-    return [f"load {os.getloadavg()[0]:.1f} {when}"] if hasattr(os, "getloadavg") else []
+def mood(when: str) -> list[str]:
+    """What changes from hour to hour: the load average of the last minute, where known, and what a new file costs."""
+    load = [f"load {os.getloadavg()[0]:.1f}"] if hasattr(os, "getloadavg") else []
+    return [*load, f"{new_file() * 1000:.2f} ms for a new file or folder {when}"]
+
+
+def new_file() -> float:
+    """The seconds that a small file or a folder takes where scratch files are: much of what Git does is that."""
+    folders, files = 40, 5
+    with tempfile.TemporaryDirectory() as scratch:
+        started = time.perf_counter()
+        for folder in range(folders):
+            place = Path(scratch) / str(folder)
+            place.mkdir()
+            for file in range(files):
+                (place / str(file)).write_bytes(bytes(1000))
+        return (time.perf_counter() - started) / (folders * (files + 1))
 
 
 def markdown(sections: Sequence[Section], facts: Sequence[str]) -> str:

@@ -268,7 +268,9 @@ def _replacing(hosts: DemoHosts, scratch: Path) -> Callable[[str], str]:
             # With user-info between scheme and host the two change apart, and the length stays the same.
             output = re.sub(rf"http://([^\s/]*){re.escape(host)}", rf"https://\g<1>{called}", output)
             output = output.replace(host, called)
-        output = re.sub(rf"'[^']*/bin/python[0-9.]*', '-B', '{scratch}[^']*/hooks/", "'python', '-B', 'hooks/", output)
+        output = re.sub(
+            rf"'[^']*/bin/python[0-9.]*', '-B', '{scratch}[^']*/hooks/", "'python', '-B', 'hooks/", output
+        )
         return re.sub(r"\b(tests? in )\d\.\d{3}s", r"\g<1>0.100s", output)
 
     return replace
