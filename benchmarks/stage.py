@@ -57,7 +57,7 @@ class Stage:
         rest = {
             name: content
             for name, content in self.files.items()
-            if name != "copier.yml" and not name.startswith("template/")
+            if name != "copier.yml" and not name.startswith("template/files/")
         }
         # Where this template renders a file, so does the bare one; what it copies is copied.
         copied = {
@@ -68,13 +68,15 @@ class Stage:
         texts: dict[str, bytes] = {}
         for path in sorted(app.rglob("*")):
             if path.is_file() and path.name != ".copier-answers.yml":
-                name, content = f"template/{path.relative_to(app).as_posix()}", path.read_bytes()
+                name, content = f"template/files/{path.relative_to(app).as_posix()}", path.read_bytes()
                 if content in copied:
                     texts[name] = content
                 else:
                     texts[f"{name}.jinja"] = b"{% raw %}" + content + b"{% endraw %}"
-        texts["template/{{ _copier_conf.answers_file }}.jinja"] = b"{{ _copier_answers | to_nice_yaml }}"
-        settings = {"_subdirectory": "template", **plain_questions()}
+        texts["template/files/{{ _copier_conf.answers_file }}.jinja"] = (
+            b"{{ _copier_answers | to_nice_yaml }}"
+        )
+        settings = {"_subdirectory": "template/files", **plain_questions()}
         questions = yaml.safe_dump(settings, sort_keys=False).encode()
         return self._template(f"equal-{count}", {**rest, "copier.yml": questions, **texts})
 
