@@ -99,7 +99,7 @@ def files_for(**answers: Any) -> dict[str, str]:
     """The files that package lines reach, by name."""
     packages: list[dict[str, Any]] = []
     for strategy in answers["strategies"]:
-        packages += yaml.safe_load(macros().parse(strategy, answers[f"{strategy}_packages"]))
+        packages += yaml.safe_load(macros().parse({strategy: answers[f"{strategy}_packages"]}))
     typed = " ".join([*(one["requirement"] for one in packages), answers.get("index_url", "")])
     context = {
         "app_name": "An app",
@@ -127,7 +127,7 @@ def files_for(**answers: Any) -> dict[str, str]:
 
 def lines_hold(strategy: str, text: str, **more: str) -> None:
     """What an accepted answer promises: both parses agree, nothing can act as an option, all files round-trip."""
-    by_jinja = yaml.safe_load(macros().parse(strategy, text))
+    by_jinja = yaml.safe_load(macros().parse({strategy: text}))
     by_packaging = [package._asdict() for package in parse_answer(strategy, text)]
     assert (
         [{key: one[key] for key in by_packaging[0]} for one in by_jinja] == by_packaging
