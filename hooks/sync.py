@@ -49,7 +49,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return 2
     options = dict(given)
     if options.keys() & {"-h", "--help"}:
-        print(__doc__)
+        print(__doc__, flush=True)
         return 0
     stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
     if stage not in {("task", "copy"), ("after", "update")}:
@@ -98,4 +98,5 @@ def run(app: Path, answers_file: str, packages: bool, environ: Mapping[str, str]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    # Nothing is open any more, and taking the interpreter apart takes as long as asking Git something.
+    os._exit(main(sys.argv[1:], os.environ))
