@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import shutil
@@ -100,11 +101,10 @@ class ProcessList(threading.Thread):
 
     def run(self) -> None:
         while not self._stop_asking.is_set():
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(entry.read_bytes())
-                except OSError:
-                    continue
+            # Not with a pattern for what is in the folders: that looks into processes which have ended.
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    self.seen.add((process / "cmdline").read_bytes())
 
     def __enter__(self) -> ProcessList:
         if not Path("/proc/self/cmdline").exists():
