@@ -137,7 +137,7 @@ def devpi(folder: Path, password: str) -> Iterator[str]:
     install = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", programs / "python"]
     runs.run([*install, "devpi-server==6.20.3"], folder, {})
     server = ["--serverdir", folder / "server"]
-    runs.run([programs / "devpi-init", *server, "--no-root-pypi", "--root-passwd", password], folder, {})
+    runs.run([programs / "devpi-init", *server, "--no-root-pypi", f"--root-passwd={password}"], folder, {})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
