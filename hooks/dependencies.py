@@ -23,21 +23,17 @@ def own_dependencies(folder: Path, provided: Set[str]) -> list[str] | None:
     """
     if not (folder / ".git").exists():
         return None
-    try:
-        text = (folder / "pyproject.toml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return []
-    if "dependencies" not in text:
-        return []
-    # An app whose packages need nothing does not wait for this import.
+    # An app without submodules does not wait for this import.
     import tomllib
 
     try:
-        listed = tomllib.loads(text)["project"]["dependencies"]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError):
+        data = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        listed = data["project"]["dependencies"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError):
         return []
     if not listed:
         return []
+    # Nor does one whose packages need nothing wait for this.
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
