@@ -304,30 +304,31 @@ def test_renovate_takes_private_names_from_the_private_index_alone(app: Path):
     ] == ([(["pypi"], ["acme-units"], ["https://packages.example.com/simple/"])] if "index" in chosen else [])
 
 
-def test_renovate_moves_a_version_wherever_the_app_states_it(app: Path):
-    """requirements.txt and .gitmodules it knows; the answers and pyproject.toml it is told about."""
-    settings = json.loads((app / "renovate.json").read_text(encoding="utf-8"))
-    managers = {one["depNameTemplate"]: one for one in settings.get("customManagers", [])}
-    wanted = {
-        "submodule": ("app/submodules/acme-beams", "v1.2.3"),
-        # Renovate calls a line of requirements.txt as its repository.
-        "git": ("loads", "v0.9.0"),
-        "index": ("acme-units", "==2.1.0"),
-    }
-    assert set(managers) == {wanted[strategy][0] for strategy in answered(app, "strategies")}
-    for name, version in wanted.values():
-        if name not in managers:
-            continue
-        for file in (".copier-answers.yml", "pyproject.toml"):
-            text = (app / file).read_text(encoding="utf-8")
-            assert any(
-                re.search(pattern.strip("/"), file) for pattern in managers[name]["managerFilePatterns"]
-            )
-            found = [
-                match
-                for pattern in managers[name]["matchStrings"]
-                for match in re.finditer(pattern.replace("(?<", "(?P<"), text)
-            ]
-            assert [match["currentValue"] for match in found] == [version], file
-            # Renovate replaces the value throughout what matched.
-            assert version not in text.replace(found[0][0], ""), file
+def test_renovate_has_one_manager_for_each_strategy_however_many_packages_there_are(
+    questionnaire: Path, tmp_path: Path
+):
+    """What the managers read and change is in tests/test_fleet.py, with Renovate's own code."""
+    login = "git+https://x-access-token:${ACME_TOKEN}@git.example.com/acme"
+    few, many = (
+        {
+            "strategies": ["submodule", "git", "index"],
+            "submodule_packages": "\n".join(
+                f"a-{one} @ {login}/a-{one}.git@v1.0.{one}" for one in range(count)
+            ),
+            "git_packages": "\n".join(f"b-{one} @ {login}/b-{one}.git@v2.0.{one}" for one in range(count)),
+            "index_packages": "\n".join(f"c-{one}==3.0.{one}" for one in range(count)),
+            "index_url": "https://packages.example.com/simple/",
+        }
+        for count in (1, 20)
+    )
+    small, large = (
+        json.loads(
+            (render(questionnaire, tmp_path / name, **answers) / "renovate.json").read_text(encoding="utf-8")
+        )
+        for name, answers in (("few", few), ("many", many))
+    )
+    assert len(small["customManagers"]) == 3
+    (rule,) = (rule for rule in large["packageRules"] if "registryUrls" in rule)
+    assert rule["matchPackageNames"] == [f"c-{one}" for one in range(20)]
+    rule["matchPackageNames"] = ["c-0"]
+    assert large == small

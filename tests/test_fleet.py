@@ -369,7 +369,9 @@ def test_renovate_proposes_what_is_newer_in_whole_branches_and_no_stranger_s_ver
             (file, "v1.1.0", "v1.2.3") for file in (".gitmodules", answers, project)
         },
         "renovate/app-submodules-on-branch-digest": {(".gitmodules", older, newer)},
-        "renovate/loads-0.x": {(file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)},
+        "renovate/acme-loads-0.x": {
+            (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)
+        },
         "renovate/acme-frames-0.x": {
             (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)
         },
@@ -379,6 +381,93 @@ def test_renovate_proposes_what_is_newer_in_whole_branches_and_no_stranger_s_ver
     }
     assert company.index.requests_of("acme-units")
     assert company.public.requests_of("acme-units") == []
+
+
+def test_renovate_moves_a_version_wherever_the_app_states_it_and_nothing_else(
+    renovate: Path, questionnaire: Path, company: Company, tmp_path: Path
+):
+    """Lines of each spelling; their versions differ, so that each can be looked for in the files."""
+    login = f"git+https://x-access-token:${{ACME_TOKEN}}@{GIT}/acme"
+    app = tmp_path / "app"
+    lines = {
+        "submodule_packages": [
+            f"acme-beams @ {login}/beams.git@v1.2.3",
+            f"# acme-beams @ {login}/beams.git@v1.2.2",
+            "",
+            f"acme-b @ git@{GIT}:acme/b.git@v1.3",
+            f"acme-c @ git+ssh://git@{GIT}:2222/acme/c.git@1.4.0",
+            f"acme.d@https://{GIT}:8443/acme/d.v2.git@v1.5.0rc1",
+            f"on-branch @ {login}/e.git@develop",
+            f"on-commit @ {login}/f.git@{'1' * 40}",
+            f"on-default @ {login}/g.git",
+        ],
+        "git_packages": [
+            f'acme.loads[plot, table] @ {login}/loads.v2.git@v2.1.0 ; python_version < "3.15"',
+            f"acme-h @ git+ssh://git@{GIT}:2222/acme/h.git@v2.2",
+            f"acme-i@ git+https://{GIT}:8443/i@2.3.0",
+            f"acme-j @ {login}/j.git@main",
+        ],
+        "index_packages": [
+            'acme_units[si]==3.1.0 ; python_version < "3.15"',
+            "Acme.Frames (== 3.2.0)",
+            "acme-anything>=1",
+        ],
+    }
+    answers = {name: "\n".join(one) for name, one in lines.items()}
+    index = {"index_url": f"https://{INDEX}/simple/", "index_scope": "only"}
+    run_copy(
+        str(questionnaire),
+        app,
+        data={"strategies": ["submodule", "git", "index"], **answers, **index},
+        defaults=True,
+        skip_tasks=True,
+        unsafe=True,
+        quiet=True,
+    )
+    with (app / "requirements.txt").open("a", encoding="utf-8") as own:
+        own.write("of-the-user @ git+https://github.com/someone/tool@v4.0.0\nnumpy==4.1.0\n")
+    states_itself = {
+        "app/submodules/acme-beams": (f"https://{GIT}/acme/beams.git", "v1.2.3", "git-refs", "semver"),
+        "app/submodules/acme-b": (f"https://{GIT}/acme/b.git", "v1.3", "git-refs", "git"),
+        "app/submodules/acme-c": (f"https://{GIT}/acme/c.git", "1.4.0", "git-refs", "semver"),
+        "app/submodules/acme.d": (f"https://{GIT}:8443/acme/d.v2.git", "v1.5.0rc1", "git-refs", "semver"),
+        "acme_units": ("acme-units", "==3.1.0", "pypi", None),
+        "Acme.Frames": ("acme-frames", "== 3.2.0", "pypi", None),
+    }
+    with_requirements = {
+        "acme.loads": (f"https://{GIT}/acme/loads.v2.git", "v2.1.0", "git-tags", None),
+        "acme-h": (f"https://{GIT}/acme/h.git", "v2.2", "git-tags", None),
+        "acme-i": (f"https://{GIT}:8443/i", "2.3.0", "git-tags", None),
+    }
+    of_the_user = {"of-the-user": ("https://github.com/someone/tool", "v4.0.0", "git-tags", None)}
+    stated = {
+        ".copier-answers.yml": states_itself | with_requirements,
+        "pyproject.toml": states_itself | with_requirements,
+        "requirements.txt": with_requirements | of_the_user,
+    }
+    expected = {}
+    moved = {name: f"{one[1]}7" for known in stated.values() for name, one in known.items()}
+    for file, known in stated.items():
+        text = (app / file).read_text(encoding="utf-8")
+        for _, version, _, _ in known.values():
+            assert version in text
+            text = text.replace(version, f"{version}7")
+        expected[file] = text
+
+    done = node(
+        ROOT / "tests" / "move_as_renovate.mjs",
+        *(str(renovate), str(app), json.dumps(moved)),
+        env=company.bot(),
+    )
+
+    assert done.returncode == 0, done.stdout
+    (found,) = re.findall(r"(?m)^FOUND (.*)", done.stdout)
+    read = defaultdict(dict)
+    for one in json.loads(found):
+        facts = (one["packageName"], one["currentValue"], one["datasource"], one.get("versioning"))
+        read[one["packageFile"]][one["depName"]] = facts
+    assert dict(read) == stated
+    assert {file: (app / file).read_text(encoding="utf-8") for file in stated} == expected
 
 
 def test_without_the_rule_for_private_names_renovate_proposes_the_stranger_s_version(
