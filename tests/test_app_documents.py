@@ -282,7 +282,7 @@ def test_powershell_logs_in_to_the_same_addresses(questionnaire: Path, tmp_path:
     assert [scope for _, scope in keys] == scopes
     assert [number for number, _ in keys] == [str(number) for number in range(len(keys))]
     assert f"$env:GIT_CONFIG_COUNT = '{len(keys)}'" in lines
-    assert re.findall(r'Basic "(.*)"', lines) == [
+    assert sorted(re.findall(r'Basic "(.*)"', lines)) == [
         "oauth2:${env:TOKEN_A}",
         "oauth2:${env:TOKEN_B}",
         "x-access-token:${env:TOKEN_A}",
