@@ -9,19 +9,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
+from git import with_settings
+
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-# Variables of the caller's own repository would send Git to the wrong one.
-_REPOSITORY_VARIABLES = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_PREFIX",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_NAMESPACE",
-)
-
-
 # A credential helper (gitcredentials(7)) that only names the variables: Git shows and stores nothing.
 _HELPER = (
     '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" '
@@ -60,18 +50,6 @@ def login(user_info: str, environ: Mapping[str, str]) -> tuple[str, str]:
     return unquote(_VARIABLE.sub(value, user)), unquote(_VARIABLE.sub(value, password))
 
 
-def git_environment(environ: Mapping[str, str], *, silence: int = 15) -> dict[str, str]:
-    """The environment for one Git process without a login of its own: no prompt, no hang.
-
-    ``silence`` is in seconds. What the caller has in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1),
-    "ENVIRONMENT") stays.
-    """
-    env = {name: value for name, value in environ.items() if name not in _REPOSITORY_VARIABLES}
-    # `true` answers every password prompt with nothing; without it SSH_ASKPASS opens a window.
-    env.update(LC_ALL="C", GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS_REQUIRE="never")
-    return _configured(env, ("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(silence)))
-
-
 def with_header(env: Mapping[str, str], *, url: str, user_info: str) -> dict[str, str]:
     """``env`` with the login for the host of ``url`` as a header, which saves the request that is refused.
 
@@ -81,7 +59,7 @@ def with_header(env: Mapping[str, str], *, url: str, user_info: str) -> dict[str
     import base64
 
     encoded = base64.b64encode(":".join(login(user_info, env)).encode()).decode("ascii")
-    return _configured(
+    return with_settings(
         env,
         ("credential.helper", ""),
         ("http.followRedirects", "false"),
@@ -96,18 +74,8 @@ def with_helper(env: Mapping[str, str], *, url: str, user_info: str) -> dict[str
     """
     user, password = login(user_info, env)
     named = {**env, "PRIVATE_PACKAGES_USER": user, "PRIVATE_PACKAGES_PASSWORD": password}
-    return _configured(named, ("credential.helper", ""), (f"credential.{_host(url)}.helper", _HELPER))
+    return with_settings(named, ("credential.helper", ""), (f"credential.{_host(url)}.helper", _HELPER))
 
 
 def _host(url: str) -> str:
     return "{0.scheme}://{0.netloc}".format(urlsplit(url))
-
-
-def _configured(env: Mapping[str, str], *settings: tuple[str, str]) -> dict[str, str]:
-    """``env`` with more settings in GIT_CONFIG_COUNT/KEY/VALUE, appended to what is there."""
-    count = int(env.get("GIT_CONFIG_COUNT") or 0)
-    configured = {**env, "GIT_CONFIG_COUNT": str(count + len(settings))}
-    for number, (key, setting) in enumerate(settings, start=count):
-        configured[f"GIT_CONFIG_KEY_{number}"] = key
-        configured[f"GIT_CONFIG_VALUE_{number}"] = setting
-    return configured

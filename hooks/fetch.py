@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from credentials import MissingVariable, git_environment, variables_of, with_header, with_helper
+from credentials import MissingVariable, variables_of, with_header, with_helper
 from files import read_text, remove, write_text
-from git import GitError, escaped, git
+from git import GitError, escaped, git, git_environment
 from gitdir import relative_path, write_link
 from network import Network
 from plan import Add, Move, Populate, Replace, Wanted

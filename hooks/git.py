@@ -1,4 +1,4 @@
-"""Running Git: local commands."""
+"""Running Git: its environment, and local commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+# Variables of the caller's own repository would send Git to the wrong one.
+_REPOSITORY_VARIABLES = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_NAMESPACE",
+)
 
 
 class GitError(Exception):
@@ -26,6 +37,28 @@ class GitError(Exception):
     def is_missing_ref(self) -> bool:
         """Whether `git clone --branch` found neither a branch nor a tag of that name."""
         return re.search(r"Remote branch .* not found in upstream", self.stderr) is not None
+
+
+def git_environment(environ: Mapping[str, str], *, silence: int = 15) -> dict[str, str]:
+    """The environment for one Git process without a login of its own: no prompt, no hang.
+
+    ``silence`` is in seconds. What the caller has in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1),
+    "ENVIRONMENT") stays.
+    """
+    env = {name: value for name, value in environ.items() if name not in _REPOSITORY_VARIABLES}
+    # `true` answers every password prompt with nothing; without it SSH_ASKPASS opens a window.
+    env.update(LC_ALL="C", GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS_REQUIRE="never")
+    return with_settings(env, ("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(silence)))
+
+
+def with_settings(env: Mapping[str, str], *settings: tuple[str, str]) -> dict[str, str]:
+    """``env`` with more settings in GIT_CONFIG_COUNT/KEY/VALUE, appended to what is there."""
+    count = int(env.get("GIT_CONFIG_COUNT") or 0)
+    configured = {**env, "GIT_CONFIG_COUNT": str(count + len(settings))}
+    for number, (key, setting) in enumerate(settings, start=count):
+        configured[f"GIT_CONFIG_KEY_{number}"] = key
+        configured[f"GIT_CONFIG_VALUE_{number}"] = setting
+    return configured
 
 
 def git(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from answers import NO_PACKAGES, Answers, AnswersError, read_answers
-from credentials import git_environment
+from git import git_environment
 from memory import remember
 from plan import Action, Add, Current, Move, Populate, Replace, Wanted, plan, strays
 from report import Report

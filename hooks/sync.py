@@ -29,8 +29,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # Only what every sync needs; the rest is imported once there is work for it.
-from credentials import git_environment
-from git import GitError
+from git import GitError, git_environment
 from report import Report
 from repository import init_repository, open_repository
 
