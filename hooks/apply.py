@@ -31,6 +31,7 @@ from plan import (
 )
 from repository import Repository
 from state import Settings
+from work import work_in
 
 # What the rest of the run needs: imported while the servers are waited for.
 _LATER = ("json", "shutil", "tomllib", "dependencies")
@@ -159,7 +160,7 @@ def _drop(fetcher: Fetcher, current: Current, path: str, gitlinks: dict[str, str
     """Remove a submodule of the template's, unless that would lose work."""
     repository = fetcher.repository
     name = path.rpartition("/")[2]
-    work = fetcher.work_in(path)
+    work = work_in(repository, path)
     if work:
         section = current.recorded.get(path)
         if section and path not in current.declared:

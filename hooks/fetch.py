@@ -20,12 +20,10 @@ from network import Network
 from plan import Add, Move, Populate, Replace, Wanted
 from repository import Repository
 from state import has_files, read_settings
+from work import IN_MODULE, edited_in_half, in_module, is_half, work_in
 
 # What may be a commit: `git clone --branch` does not find one.
 _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-# In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
-# to the superproject's.
-IN_MODULE = ("--git-dir=.", "--work-tree=.")
 # For a clone alone, so nothing of it is written down. On Windows a path may be too long here that is not where the
 # work tree will stand; where new files are slow, many small ones take longer than their bytes do.
 _CLONING = ("-c", "core.longPaths=true", "-c", "fetch.unpackLimit=1", "-c", "core.logAllRefUpdates=false")
@@ -61,6 +59,7 @@ class Fetcher:
             return self._clone_at_ref(one)
         if isinstance(action, Populate):
             if action.fetch:
+                self._refuse_work(one, "its checkout broke off")
                 self._clone(one)
             return self._checkout(one, action.commit)
         self._refuse_work(one, "the answers changed")
@@ -74,44 +73,19 @@ class Fetcher:
             return self._checkout(one, self._commit_or_ref(one, action.keep))
         return self._clone_at_ref(one)
 
-    def work_in(self, path: str) -> str:
-        """What would be lost with a submodule: a clause, or the empty string."""
-        module, folder = self.repository.module(path), self.repository.top / path
-        whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
-        if has_files(folder) and not whole:
-            return "files that are no submodule"
-        if not (module / "HEAD").is_file():
-            return ""
-        # Git writes the index last: without it a killed run left what is there, not the user.
-        half = not (module / "index").is_file()
-        try:
-            if (folder / ".git").is_file() and not half:
-                changes = ("status", "--porcelain", "--", ".", ":(exclude,glob)**/__pycache__/**")
-                if git(*changes, cwd=folder, env=self.repository.env):
-                    return "uncommitted changes"
-            known = self._in_module(path, "for-each-ref", "--format=%(refname)").split()
-            mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
-            pinned = []
-            if (module / "shallow").is_file():
-                # A shallow clone pinned at a commit that no branch names looks unpushed.
-                pinned = self.repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
-            listed = ("HEAD", *mine, "--not", "--remotes", "--tags", *pinned, "--")
-            unpushed = self._in_module(path, "rev-list", "--max-count=1", *listed)
-        except GitError:
-            return "" if half else "a repository that Git cannot read"
-        return "commits that are on no server" if unpushed.strip() else ""
-
     def _refuse_work(self, one: Wanted, why: str) -> None:
-        work = self.work_in(one.path)
+        if is_half(self.repository, one.path):
+            changed = edited_in_half(self.repository, one.path)
+            if changed:
+                raise NotDone(
+                    f"its checkout broke off, and {one.path}/{changed} is not as Git left it;"
+                    " move that file away, so that the checkout can be finished"
+                )
+        work = work_in(self.repository, one.path)
         if work:
             raise NotDone(
                 f"it holds {work}, so it stays as it is although {why or 'it is wanted anew'}; push or discard them"
             )
-
-    def _in_module(self, path: str, *arguments: str, stdin: str = "") -> str:
-        """Run a local Git command in a submodule's own repository; raises `GitError`."""
-        module = self.repository.module(path)
-        return git(*IN_MODULE, *arguments, cwd=module, env=self.repository.env, stdin=stdin)
 
     def _is_ours(self, one: Wanted) -> bool:
         return (self.repository.top / one.path / ".git").is_file() and self.repository.module(
@@ -236,15 +210,15 @@ class Fetcher:
             [f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref] if ref else ["refs/remotes/origin/HEAD"]
         )
         asked = "".join(f"{candidate}^{{commit}}\n" for candidate in candidates)
-        found = self._in_module(one.path, "cat-file", "--batch-check=%(objectname)", stdin=asked)
+        found = in_module(self.repository, one.path, "cat-file", "--batch-check=%(objectname)", stdin=asked)
         for line in found.splitlines():
             if " " not in line:
                 return line
-        if not self._in_module(one.path, "for-each-ref", "--count=1"):
+        if not in_module(self.repository, one.path, "for-each-ref", "--count=1"):
             raise NotDone("its repository is empty; push a first commit there")
         if not ref:
             raise NotDone("its repository has no default branch; write a ref after the URL, as in `@main`")
-        tags = self._in_module(one.path, "tag", "--sort=-creatordate").split()[:5]
+        tags = in_module(self.repository, one.path, "tag", "--sort=-creatordate").split()[:5]
         raise NotDone(
             f"its repository has no tag, branch or commit `{ref}`"
             + (f" (newest tags: {', '.join(tags)})" if tags else "")

@@ -68,7 +68,12 @@ def git(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> 
     """
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd, env=env, input=stdin.encode(), capture_output=True, check=False
+            ["git", *arguments],
+            cwd=cwd,
+            env=env,
+            input=stdin.encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise GitError("git: command not found") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     (home / "settings.yml").write_text("{}\n")
     (home / "gitconfig").write_text("[user]\n\tname = Test\n\temail = test@localhost.invalid\n")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in the background of a script; what the tests start and interrupt would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")

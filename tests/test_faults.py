@@ -527,9 +527,64 @@ def test_a_run_that_is_ended_at_any_moment_is_healed_by_the_next(
         assert place.sync(app, PRIVATE_PACKAGES_STRICT="1").stderr == "", moment
 
 
+def broken_off(app: Path) -> Path:
+    """Leave of a submodule what a run leaves that was killed over its checkout: no index, a file cut short, one missing."""
+    (app / ".git" / "modules" / SUBMODULES / ODD / "index").unlink()
+    folder = app / SUBMODULES / ODD
+    (folder / "pyproject.toml").unlink()
+    cut = folder / ODD.replace("-", "_") / "data.txt"
+    cut.write_bytes(cut.read_bytes()[:20_000])
+    return cut
+
+
+def test_a_checkout_that_broke_off_is_finished(place: Place, tmp_path: Path):
+    app = rendered(place, tmp_path, [place.line(ODD)])
+    assert place.sync(app).returncode == 0
+    broken_off(app)
+    assert place.sync(app, PRIVATE_PACKAGES_STRICT="1").returncode == 0
+    assert fetched(app) == {ODD}
+    assert is_clean(app)
+
+
+@pytest.mark.parametrize("ref", ["v1", "main"], ids=["the same ref", "another ref"])
+def test_what_was_written_into_a_checkout_that_broke_off_is_kept(place: Place, tmp_path: Path, ref: str):
+    app = rendered(place, tmp_path, [place.line(ODD)])
+    assert place.sync(app).returncode == 0
+    mine = broken_off(app)
+    mine.write_text("MINE = 1\n")
+    answers = app / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace(".git@v1", f".git@{ref}"))
+    done = place.sync(app, PRIVATE_PACKAGES_STRICT="1")
+    assert done.returncode == 1
+    name = mine.relative_to(app).as_posix()
+    assert (
+        f"{ODD}: its checkout broke off, and {name} is not as Git left it;"
+        " move that file away, so that the checkout can be finished."
+    ) in done.stderr
+    assert mine.read_text() == "MINE = 1\n"
+    mine.unlink()
+    assert place.sync(app, PRIVATE_PACKAGES_STRICT="1").returncode == 0
+    assert fetched(app) == {ODD}
+
+
+def test_a_package_that_is_dropped_keeps_what_was_written_into_a_checkout_that_broke_off(
+    place: Place, tmp_path: Path
+):
+    app = rendered(place, tmp_path, [place.line(ODD)])
+    assert place.sync(app).returncode == 0
+    broken_off(app)
+    (app / SUBMODULES / ODD / "mine.py").write_text("MINE = 1\n")
+    answers = app / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace(place.line(ODD), ""))
+    done = place.sync(app, PRIVATE_PACKAGES_STRICT="1")
+    assert done.returncode == 1
+    assert f"app/submodules/{ODD} holds your changes to mine.py, so it is kept" in done.stderr
+    assert (app / SUBMODULES / ODD / "mine.py").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
-@pytest.mark.parametrize("module", ["credentials.py", "answers.py"])
+@pytest.mark.parametrize("module", ["git.py", "answers.py"])
 def test_a_signal_that_comes_while_the_hook_still_starts_does_not_cost_the_app(
     place: Place, tmp_path: Path, module: str, number: signal.Signals
 ):

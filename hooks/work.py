@@ -1,0 +1,97 @@
+"""What of the user's a submodule holds: what would be lost if it were replaced, moved or removed."""
+
+from __future__ import annotations
+
+from git import GitError, escaped, git
+from repository import Repository
+from state import has_files
+
+# In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
+# to the superproject's.
+IN_MODULE = ("--git-dir=.", "--work-tree=.")
+_NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
+
+
+def work_in(repository: Repository, path: str) -> str:
+    """What would be lost with a submodule: a clause, or the empty string."""
+    module, folder = repository.module(path), repository.top / path
+    whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
+    if has_files(folder) and not whole:
+        return "files that are no submodule"
+    if not (module / "HEAD").is_file():
+        return ""
+    half = is_half(repository, path)
+    changed = edited_in_half(repository, path) if half else ""
+    if changed:
+        return f"your changes to {changed}"
+    try:
+        status = ("status", "--porcelain", *_NO_CACHES)
+        if whole and not half and git(*status, cwd=folder, env=repository.env):
+            return "uncommitted changes"
+        known = in_module(repository, path, "for-each-ref", "--format=%(refname)").split()
+        mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
+        pinned = []
+        if (module / "shallow").is_file():
+            # A shallow clone pinned at a commit that no branch names looks unpushed.
+            pinned = repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
+        listed = ("HEAD", *mine, "--not", "--remotes", "--tags", *pinned, "--")
+        unpushed = in_module(repository, path, "rev-list", "--max-count=1", *listed)
+    except GitError:
+        return "" if half else "a repository that Git cannot read"
+    return "commits that are on no server" if unpushed.strip() else ""
+
+
+def is_half(repository: Repository, path: str) -> bool:
+    """Whether a run was killed over this submodule, or its checkout failed: Git writes the index last."""
+    module = repository.module(path)
+    return (module / "HEAD").is_file() and not (module / "index").is_file()
+
+
+def edited_in_half(repository: Repository, path: str) -> str:
+    """The first file of a half-made submodule that Git did not write, or the empty string.
+
+    Git wrote what is a version of a file, or the beginning of one where it was killed. In what is no repository
+    any more, a killed run has removed the files already.
+    """
+    folder = repository.top / path
+    if not (folder / ".git").is_file():
+        return ""
+    env = repository.env
+    try:
+        listed = git("ls-files", "--others", "--exclude-standard", "-z", *_NO_CACHES, cwd=folder, env=env)
+        # A folder in this list is a repository of its own, and a link has no content of its own.
+        names = [name for name in listed.split("\0") if name and not name.endswith("/")]
+        files = [name for name in names if not (folder / name).is_symlink()]
+        quoted = "".join(f'"{escaped(name)}"\n' for name in files)
+        blobs = git("hash-object", "--stdin-paths", cwd=folder, env=env, stdin=quoted)
+        known = in_module(repository, path, "cat-file", "--batch-check", stdin=blobs).splitlines()
+        return next(
+            (
+                name
+                for name, blob in zip(files, known, strict=True)
+                if blob.endswith(" missing") and not _is_beginning(repository, path, name)
+            ),
+            "",
+        )
+    except GitError:
+        return ""
+
+
+def _is_beginning(repository: Repository, path: str, name: str) -> bool:
+    """Whether a file is what a killed checkout has written of any version of it."""
+    content = (repository.top / path / name).read_bytes()
+    versions = in_module(
+        repository, path, "rev-list", "--objects", "--all", "HEAD", "--", f":(literal){name}"
+    )
+    for line in versions.splitlines():
+        blob, _, place = line.partition(" ")
+        if place == name:
+            whole = in_module(repository, path, "cat-file", "blob", blob)
+            if whole.encode("utf-8", "surrogateescape").startswith(content):
+                return True
+    return False
+
+
+def in_module(repository: Repository, path: str, *arguments: str, stdin: str = "") -> str:
+    """Run a local Git command in a submodule's own repository; raises `GitError`."""
+    return git(*IN_MODULE, *arguments, cwd=repository.module(path), env=repository.env, stdin=stdin)
