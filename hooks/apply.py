@@ -31,7 +31,6 @@ from plan import (
 )
 from repository import Repository
 from state import Settings
-from work import work_in
 
 # What the rest of the run needs: imported while the servers are waited for.
 _LATER = ("json", "shutil", "tomllib", "dependencies")
@@ -160,6 +159,9 @@ def _drop(fetcher: Fetcher, current: Current, path: str, gitlinks: dict[str, str
     """Remove a submodule of the template's, unless that would lose work."""
     repository = fetcher.repository
     name = path.rpartition("/")[2]
+    # Few runs drop a package.
+    from work import work_in
+
     work = work_in(repository, path)
     if work:
         section = current.recorded.get(path)

@@ -18,9 +18,8 @@ from git import GitError, escaped, git, git_environment
 from gitdir import relative_path, write_link
 from network import Network
 from plan import Add, Move, Populate, Replace, Wanted
-from repository import Repository
+from repository import IN_MODULE, Repository
 from state import has_files, read_settings
-from work import IN_MODULE, edited_in_half, in_module, is_half, work_in
 
 # What may be a commit: `git clone --branch` does not find one.
 _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -74,6 +73,11 @@ class Fetcher:
         return self._clone_at_ref(one)
 
     def _refuse_work(self, one: Wanted, why: str) -> None:
+        if not self.repository.module(one.path).exists() and not has_files(self.repository.top / one.path):
+            return
+        # A new package does not wait for this import.
+        from work import edited_in_half, is_half, work_in
+
         if is_half(self.repository, one.path):
             changed = edited_in_half(self.repository, one.path)
             if changed:
@@ -210,15 +214,15 @@ class Fetcher:
             [f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref] if ref else ["refs/remotes/origin/HEAD"]
         )
         asked = "".join(f"{candidate}^{{commit}}\n" for candidate in candidates)
-        found = in_module(self.repository, one.path, "cat-file", "--batch-check=%(objectname)", stdin=asked)
+        found = self.repository.in_module(one.path, "cat-file", "--batch-check=%(objectname)", stdin=asked)
         for line in found.splitlines():
             if " " not in line:
                 return line
-        if not in_module(self.repository, one.path, "for-each-ref", "--count=1"):
+        if not self.repository.in_module(one.path, "for-each-ref", "--count=1"):
             raise NotDone("its repository is empty; push a first commit there")
         if not ref:
             raise NotDone("its repository has no default branch; write a ref after the URL, as in `@main`")
-        tags = in_module(self.repository, one.path, "tag", "--sort=-creatordate").split()[:5]
+        tags = self.repository.in_module(one.path, "tag", "--sort=-creatordate").split()[:5]
         raise NotDone(
             f"its repository has no tag, branch or commit `{ref}`"
             + (f" (newest tags: {', '.join(tags)})" if tags else "")

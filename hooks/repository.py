@@ -7,6 +7,10 @@ from pathlib import Path
 
 from git import GitError, git
 
+# In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
+# to the superproject's.
+IN_MODULE = ("--git-dir=.", "--work-tree=.")
+
 
 class Repository:
     """Where things are.
@@ -28,6 +32,10 @@ class Repository:
     def module(self, path: str) -> Path:
         """The folder of a submodule's repository (gitsubmodules(7))."""
         return self.git_dir / "modules" / path
+
+    def in_module(self, path: str, *arguments: str, stdin: str = "") -> str:
+        """Run a local Git command in a submodule's own repository; raises `GitError`."""
+        return git(*IN_MODULE, *arguments, cwd=self.module(path), env=self.env, stdin=stdin)
 
     @property
     def gitmodules(self) -> Path:

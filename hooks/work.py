@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from git import GitError, escaped, git
 from repository import Repository
 from state import has_files
 
-# In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
-# to the superproject's.
-IN_MODULE = ("--git-dir=.", "--work-tree=.")
 _NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
 
 
@@ -28,14 +27,14 @@ def work_in(repository: Repository, path: str) -> str:
         status = ("status", "--porcelain", *_NO_CACHES)
         if whole and not half and git(*status, cwd=folder, env=repository.env):
             return "uncommitted changes"
-        known = in_module(repository, path, "for-each-ref", "--format=%(refname)").split()
+        known = repository.in_module(path, "for-each-ref", "--format=%(refname)").split()
         mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
         pinned = []
         if (module / "shallow").is_file():
             # A shallow clone pinned at a commit that no branch names looks unpushed.
             pinned = repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
         listed = ("HEAD", *mine, "--not", "--remotes", "--tags", *pinned, "--")
-        unpushed = in_module(repository, path, "rev-list", "--max-count=1", *listed)
+        unpushed = repository.in_module(path, "rev-list", "--max-count=1", *listed)
     except GitError:
         return "" if half else "a repository that Git cannot read"
     return "commits that are on no server" if unpushed.strip() else ""
@@ -57,41 +56,28 @@ def edited_in_half(repository: Repository, path: str) -> str:
     if not (folder / ".git").is_file():
         return ""
     env = repository.env
-    try:
+    with contextlib.suppress(GitError):
         listed = git("ls-files", "--others", "--exclude-standard", "-z", *_NO_CACHES, cwd=folder, env=env)
         # A folder in this list is a repository of its own, and a link has no content of its own.
         names = [name for name in listed.split("\0") if name and not name.endswith("/")]
         files = [name for name in names if not (folder / name).is_symlink()]
         quoted = "".join(f'"{escaped(name)}"\n' for name in files)
         blobs = git("hash-object", "--stdin-paths", cwd=folder, env=env, stdin=quoted)
-        known = in_module(repository, path, "cat-file", "--batch-check", stdin=blobs).splitlines()
-        return next(
-            (
-                name
-                for name, blob in zip(files, known, strict=True)
-                if blob.endswith(" missing") and not _is_beginning(repository, path, name)
-            ),
-            "",
-        )
-    except GitError:
-        return ""
+        known = repository.in_module(path, "cat-file", "--batch-check", stdin=blobs).splitlines()
+        for name, blob in zip(files, known, strict=True):
+            if blob.endswith(" missing") and not _is_beginning(repository, path, name):
+                return name
+    return ""
 
 
 def _is_beginning(repository: Repository, path: str, name: str) -> bool:
     """Whether a file is what a killed checkout has written of any version of it."""
     content = (repository.top / path / name).read_bytes()
-    versions = in_module(
-        repository, path, "rev-list", "--objects", "--all", "HEAD", "--", f":(literal){name}"
-    )
+    versions = repository.in_module(path, "rev-list", "--objects", "--all", "HEAD", "--", f":(literal){name}")
     for line in versions.splitlines():
         blob, _, place = line.partition(" ")
         if place == name:
-            whole = in_module(repository, path, "cat-file", "blob", blob)
+            whole = repository.in_module(path, "cat-file", "blob", blob)
             if whole.encode("utf-8", "surrogateescape").startswith(content):
                 return True
     return False
-
-
-def in_module(repository: Repository, path: str, *arguments: str, stdin: str = "") -> str:
-    """Run a local Git command in a submodule's own repository; raises `GitError`."""
-    return git(*IN_MODULE, *arguments, cwd=repository.module(path), env=repository.env, stdin=stdin)
