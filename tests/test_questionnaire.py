@@ -101,6 +101,24 @@ def test_the_hook_reads_a_submodule_s_line_as_packaging_does(line: str):
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "host", "over_ssh"),
+    [
+        ("git+https://x-access-token:${T}@git.example.com/a/b.git@v1", "git.example.com", False),
+        ("https://git.example.com:8443/a/b.git", "git.example.com:8443", False),
+        ("git+ssh://git@git.example.com:2222/a/b.git@main", "git.example.com:2222", True),
+        ("ssh://git@git.example.com/a/b.git", "git.example.com", True),
+        ("git@git.example.com:a/b.git@v1.0", "git.example.com", True),
+    ],
+)
+def test_a_package_knows_its_host_and_whether_git_goes_there_over_ssh(
+    questionnaire: Path, tmp_path: Path, address: str, host: str, over_ssh: bool
+):
+    answers = answers_with("submodule", f"acme-a @ {address}")
+    (package,) = ask(questionnaire, tmp_path / "app", **answers)["packages"]
+    assert (package["host"], package["over_ssh"]) == (host, over_ssh)
+
+
 def test_comments_blank_lines_and_carriage_returns_are_allowed(questionnaire: Path, tmp_path: Path):
     text = "# ours\r\n\r\nacme-units==2.1.0  # pinned\r\n   \r\nacme-loads==0.9.0\r\n"
     packages = ask(questionnaire, tmp_path / "app", **answers_with("index", text))["packages"]
