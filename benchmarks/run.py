@@ -7,6 +7,8 @@ delayed by 40 ms, as if they were far away. Only the part `install` needs PyPI.
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 import tempfile
 import time
@@ -36,6 +38,9 @@ from demo.hosts import DemoHosts
 from demo.http_host import Faults
 
 DELAY = 0.04
+# A file system in memory (tmpfs(5)), and what has to be free there: several times what the largest size takes, in bytes.
+MEMORY = Path("/dev/shm")
+ROOM = 1_000_000_000
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 
@@ -291,6 +296,13 @@ class Bench:
         )
 
 
+def goes_into_memory() -> bool:
+    """Whether scratch files are written to memory: unless TMPDIR says where, or there is too little of it."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK | os.X_OK):
+        return False
+    return shutil.disk_usage(MEMORY).free > ROOM
+
+
 def fitted(cases: Sequence[Case], measured: dict[str, Measured]) -> tuple[float, float]:
     """The fit through the medians of some cases."""
     return fit({case.count: measured[case.key].median for case in cases})
@@ -329,6 +341,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - started:5.0f} s] {text}", file=sys.stderr, flush=True)
 
+    in_memory = goes_into_memory()
+    if in_memory:
+        # For this process, and for Copier and Git, which it measures.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
     say("starting the hosts, publishing the packages")
     try:
         with tempfile.TemporaryDirectory() as scratch, DemoHosts() as hosts:
@@ -338,7 +354,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             values = options.json.resolve() if options.json else folder / "values.json"
             bench = Bench(stage, Stopwatch(values, env, hosts.git, say), SIZES[options.size])
             run([sys.executable, "-m", "copier", "--version"], folder, env)
-            facts = table.machine()
+            facts = [*table.machine(), *(["scratch files in memory"] if in_memory else [])]
             sections = [PARTS[part](bench) for part in options.only or PARTS]
     except KeyboardInterrupt:
         say("stopped")
