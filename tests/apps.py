@@ -19,6 +19,8 @@ from copier._main import Worker
 from demo.git import work_tree_files
 
 ROOT = Path(__file__).resolve().parents[1]
+# The command that runs the hook alone, in the app's folder.
+HOOK = (sys.executable, str(ROOT / "hooks" / "sync.py"))
 NO_PACKAGES: dict[str, Any] = {"strategies": []}
 CI_FILES = {
     "github": ".github/workflows/ci.yml",

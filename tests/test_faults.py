@@ -18,7 +18,7 @@ import copier as copier_library
 import pytest
 import reconcile
 from answers import SUBMODULES
-from apps import ROOT, copier
+from apps import HOOK, ROOT, copier
 from causes import explain, explain_local
 from git import GitError
 
@@ -32,7 +32,6 @@ NAMES = tuple(f"acme-p{number}" for number in range(10))
 ODD = NAMES[3]
 # Above what a list of refs takes, below a pack: a fault after so many bytes is in mid-pack.
 MIDDLE = 20_000
-HOOK = (sys.executable, str(ROOT / "hooks" / "sync.py"))
 
 
 def package_files(name: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from apps import ROOT, copier, data, questions, release, snapshot
+from apps import HOOK, ROOT, copier, data, questions, release, snapshot
 from dependencies import BEGIN, read_block, with_block
 
 from demo.hosts import DemoHosts
@@ -120,7 +120,7 @@ class App:
     def sync(self, **environment: str) -> str:
         """Run the hook alone; what it wrote."""
         done = subprocess.run(
-            [sys.executable, ROOT / "hooks" / "sync.py"],
+            HOOK,
             cwd=self.folder,
             env={**os.environ, **environment},
             capture_output=True,
@@ -995,7 +995,7 @@ def test_a_run_that_was_killed_while_it_fetched_is_healed_by_the_next(
     answer(app, *hosts.submodule_lines("acme-beams", "acme-units", "acme-loads"))
     hosts.git.faults_of["acme-units"] = Faults(stall_after=64)
     hook = subprocess.Popen(
-        [sys.executable, ROOT / "hooks" / "sync.py"],
+        HOOK,
         cwd=app.folder,
         env={**os.environ, "PRIVATE_PACKAGES_TIMEOUT": "1"},
         stderr=subprocess.DEVNULL,

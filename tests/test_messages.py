@@ -13,7 +13,7 @@ from pathlib import Path
 import copier as copier_library
 import pytest
 import sync
-from apps import ROOT, copier, data
+from apps import HOOK, copier, data
 from shell import POSIX, POWERSHELL, change_folder, in_turn, quote, shell_in_use
 from steps import next_steps
 
@@ -22,7 +22,6 @@ from demo.hosts import DemoHosts
 ESCAPE = "\x1b"
 # What a person's own shell sets, wherever the tests run.
 IN_SH = {"SHELL": "/bin/sh", "PSModulePath": ""}
-HOOK = (sys.executable, str(ROOT / "hooks" / "sync.py"))
 LINES = {
     "submodule_packages": "acme-beams @ https://x-access-token:${ACME_TOKEN}@git.acme.example/a/beams.git@v1",
     "git_packages": "acme-loads @ git+https://x-access-token:${ACME_TOKEN}@git.acme.example/a/loads.git@v1",

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 import uv
-from apps import ROOT, copier, data, render, snapshot
+from apps import HOOK, copier, data, render, snapshot
 
 from demo import runs
 from demo.git_host import GitHost
@@ -272,9 +272,7 @@ def test_a_killed_run_leaves_nothing_of_the_token(life: Life, tmp_path: Path):
     answers = {"strategies": ["submodule"], "submodule_packages": lines}
     life.copier("copy", "--skip-tasks", "--defaults", *data(answers), life.template, app, cwd=tmp_path)
     life.git.faults = Faults(stall_after=1500)
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "hooks" / "sync.py"], cwd=app, env={**os.environ, **life.environment}
-    )
+    process = subprocess.Popen(HOOK, cwd=app, env={**os.environ, **life.environment})
     while len(life.git.requests_of("acme-beams")) < 1:
         pass
     process.kill()
