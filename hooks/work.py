@@ -8,6 +8,8 @@ from git import GitError, escaped, git
 from repository import Repository
 from state import has_files
 
+# How the reflog begins about what makes a commit (git-reflog(1)); a fast-forward names one that was there.
+_MADE = ("commit", "merge", "rebase", "cherry-pick", "revert", "am", "pull")
 _NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
 
 
@@ -27,17 +29,30 @@ def work_in(repository: Repository, path: str) -> str:
         status = ("status", "--porcelain", *_NO_CACHES)
         if whole and not half and git(*status, cwd=folder, env=repository.env):
             return "uncommitted changes"
-        known = repository.in_module(path, "for-each-ref", "--format=%(refname)").split()
-        mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
-        pinned = []
-        if (module / "shallow").is_file():
-            # A shallow clone pinned at a commit that no branch names looks unpushed.
-            pinned = repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
-        listed = ("HEAD", *mine, "--not", "--remotes", "--tags", *pinned, "--")
-        unpushed = repository.in_module(path, "rev-list", "--max-count=1", *listed)
+        unpushed = _unpushed(repository, path)
     except GitError:
         return "" if half else "a repository that Git cannot read"
-    return "commits that are on no server" if unpushed.strip() else ""
+    return "commits that are on no server" if unpushed else ""
+
+
+def _unpushed(repository: Repository, path: str) -> bool:
+    """Whether commits would be lost with a submodule's repository; raises `GitError`."""
+    known = repository.in_module(path, "for-each-ref", "--format=%(refname)").split()
+    mine = [name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))]
+    pinned = []
+    if (repository.module(path) / "shallow").is_file():
+        # A shallow clone pinned at a commit that no branch names looks unpushed.
+        pinned = repository.git("rev-parse", "--verify", "--quiet", f":{path}").split()
+    on_branches = ("--not", "--remotes", *pinned)
+    if repository.in_module(path, "rev-list", "--max-count=1", "HEAD", *mine, *on_branches, "--tags", "--"):
+        return True
+    # Nothing says whether a tag came from the server, but the reflog says which commits were made here.
+    reflog = repository.in_module(path, "log", "--walk-reflogs", "--format=%H %gs", "HEAD", "--").splitlines()
+    made = {commit for commit, _, how in (line.partition(" ") for line in reflog) if how.startswith(_MADE)}
+    if not made:
+        return False
+    kept = repository.in_module(path, "rev-list", "HEAD", *mine, "--tags", *on_branches, "--").split()
+    return not made.isdisjoint(kept)
 
 
 def is_half(repository: Repository, path: str) -> bool:

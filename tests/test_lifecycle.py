@@ -19,6 +19,7 @@ import yaml
 from apps import HOOK, ROOT, copier, data, questions, release, snapshot
 from dependencies import BEGIN, read_block, with_block
 
+from demo.git import run_git
 from demo.hosts import DemoHosts
 from demo.http_host import Faults
 from demo.samples import commit, make_repository
@@ -623,16 +624,18 @@ def test_an_update_that_could_not_fetch_is_made_good_by_the_next(
     assert app.gitlinks()[BEAMS] == app.heads()[BEAMS] == app.git("-C", BEAMS, "rev-parse", "v1.1.0^{commit}")
 
 
-@pytest.mark.parametrize("work", ["uncommitted", "unpushed"])
+@pytest.mark.parametrize("work", ["uncommitted", "unpushed", "unpushed with a tag"])
 def test_work_in_a_dropped_submodule_is_kept_and_reported_and_goes_once_it_is_safe(
     theirs: Callable[..., App], book: Book, hosts: DemoHosts, tmp_path: Path, work: str
 ):
     app = theirs("submodule", tmp_path)
     app.write(f"{BEAMS}/theirs.py", "VALUE = 1\n")
-    if work == "unpushed":
+    if work != "uncommitted":
         app.git("-C", BEAMS, "add", "theirs.py")
         app.git("-C", BEAMS, "commit", "--quiet", "-m", "Theirs")
         app.commit("Pin it")
+    if work == "unpushed with a tag":
+        app.git("-C", BEAMS, "tag", "theirs")
     pin = app.gitlinks()[BEAMS]
     said = app.update(submodule_packages="")
     assert f"{BEAMS} holds" in said
@@ -641,8 +644,9 @@ def test_work_in_a_dropped_submodule_is_kept_and_reported_and_goes_once_it_is_sa
     assert app.gitlinks()[BEAMS] == pin
     assert BEAMS in app.sections()
     assert app.read(f"{BEAMS}/theirs.py") == "VALUE = 1\n"
-    if work == "unpushed":
+    if work != "uncommitted":
         book.follow("Rescue work from a submodule that was dropped", app.folder)
+        run_git("-C", hosts.git.path_of("acme-beams"), "branch", "--delete", "--force", "rescued")
     else:
         (app.folder / BEAMS / "theirs.py").unlink()
     app.sync()
