@@ -160,9 +160,10 @@ def _drop(fetcher: Fetcher, current: Current, path: str, gitlinks: dict[str, str
     repository = fetcher.repository
     name = path.rpartition("/")[2]
     # Few runs drop a package.
-    from work import work_in
+    from work import edited_in_half, work_in
 
-    work = work_in(repository, path)
+    changed = edited_in_half(repository, path)
+    work = f"your changes to {changed}" if changed else work_in(repository, path)
     if work:
         section = current.recorded.get(path)
         if section and path not in current.declared:

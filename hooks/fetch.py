@@ -76,15 +76,14 @@ class Fetcher:
         if not self.repository.module(one.path).exists() and not has_files(self.repository.top / one.path):
             return
         # A new package does not wait for this import.
-        from work import edited_in_half, is_half, work_in
+        from work import edited_in_half, work_in
 
-        if is_half(self.repository, one.path):
-            changed = edited_in_half(self.repository, one.path)
-            if changed:
-                raise NotDone(
-                    f"its checkout broke off, and {one.path}/{changed} is not as Git left it;"
-                    " move that file away, so that the checkout can be finished"
-                )
+        changed = edited_in_half(self.repository, one.path)
+        if changed:
+            raise NotDone(
+                f"its checkout broke off, and {one.path}/{changed} is not as Git left it;"
+                " move that file away, so that the checkout can be finished"
+            )
         work = work_in(self.repository, one.path)
         if work:
             raise NotDone(

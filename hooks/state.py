@@ -110,7 +110,7 @@ def read_current(repository: Repository, wanted: tuple[Wanted, ...], answers_fil
         declared=declared,
         recorded=recorded,
         folders={path: _folder(repository, path) for path in paths},
-        modules={path: _module(repository, path) for path in paths},
+        modules={path: read_module(repository, path) for path in paths},
         applied=in_place(remembered, committed, gitlinks),
         made=remembered,
     )
@@ -196,7 +196,8 @@ def _folder(repository: Repository, path: str) -> Folder:
     return Folder.OCCUPIED if has_files(folder) else Folder.EMPTY
 
 
-def _module(repository: Repository, path: str) -> Module:
+def read_module(repository: Repository, path: str) -> Module:
+    """What stands in ``.git/modules`` of a submodule."""
     module = repository.module(path)
     if not module.exists():
         return Module.ABSENT

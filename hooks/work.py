@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 
 from git import GitError, escaped, git
+from plan import Module
 from repository import Repository
-from state import has_files
+from state import has_files, read_module
 
 # How the reflog begins about what makes a commit (git-reflog(1)); a fast-forward names one that was there.
 _MADE = ("commit", "merge", "rebase", "cherry-pick", "revert", "am", "pull")
@@ -14,17 +15,14 @@ _NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
 
 
 def work_in(repository: Repository, path: str) -> str:
-    """What would be lost with a submodule: a clause, or the empty string."""
+    """What would be lost with a submodule, beside what `edited_in_half` finds: a clause, or the empty string."""
     module, folder = repository.module(path), repository.top / path
     whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
     if has_files(folder) and not whole:
         return "files that are no submodule"
     if not (module / "HEAD").is_file():
         return ""
-    half = is_half(repository, path)
-    changed = edited_in_half(repository, path) if half else ""
-    if changed:
-        return f"your changes to {changed}"
+    half = read_module(repository, path) is Module.HALF
     try:
         status = ("status", "--porcelain", *_NO_CACHES)
         if whole and not half and git(*status, cwd=folder, env=repository.env):
@@ -55,12 +53,6 @@ def _unpushed(repository: Repository, path: str) -> bool:
     return not made.isdisjoint(kept)
 
 
-def is_half(repository: Repository, path: str) -> bool:
-    """Whether a run was killed over this submodule, or its checkout failed: Git writes the index last."""
-    module = repository.module(path)
-    return (module / "HEAD").is_file() and not (module / "index").is_file()
-
-
 def edited_in_half(repository: Repository, path: str) -> str:
     """The first file of a half-made submodule that Git did not write, or the empty string.
 
@@ -68,7 +60,7 @@ def edited_in_half(repository: Repository, path: str) -> str:
     any more, a killed run has removed the files already.
     """
     folder = repository.top / path
-    if not (folder / ".git").is_file():
+    if read_module(repository, path) is not Module.HALF or not (folder / ".git").is_file():
         return ""
     env = repository.env
     with contextlib.suppress(GitError):
