@@ -264,6 +264,12 @@ def test_ssh_and_open_repositories_need_no_lines(questionnaire: Path, tmp_path: 
         assert "ssh -T git@git.acme.example" in documents(app)[PAGE]
 
 
+def test_a_host_whose_name_is_one_letter_of_its_address_is_logged_in_to(questionnaire: Path, tmp_path: Path):
+    line = "acme-a @ git+https://oauth2:${TOKEN_A}@t/acme/a.git@v1"
+    app = render(questionnaire, tmp_path / "app", strategies=["submodule"], submodule_packages=line)
+    assert "='credential.https://t.helper'" in login_lines(documents(app)[PAGE])
+
+
 def test_page_and_ci_log_git_in_with_the_same_lines(questionnaire: Path, tmp_path: Path):
     for ci, file in CI_FILES.items():
         if file:
