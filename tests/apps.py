@@ -89,6 +89,12 @@ class Apps:
         return Path(result.project_dir)
 
 
+def change_answers(app: Path, old: str, new: str) -> None:
+    """Replace a text in the answers file, as an update does with an answer, without an update."""
+    answers = app / ".copier-answers.yml"
+    answers.write_text(answers.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
 def copier(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Copier's command line, output captured."""
     return subprocess.run(

@@ -2,7 +2,8 @@
 // dependency, writes the given new versions into the files.
 import { readFileSync, readdirSync } from 'node:fs';
 
-const [renovate, localDir, versions] = process.argv.slice(2);
+const [renovate, localDir, given] = process.argv.slice(2);
+const versions = JSON.parse(given);
 const load = (name) => import(`${renovate}/${name}.js`);
 await (await load('logger/index')).init();
 const { GlobalConfig } = await load('config/global');
@@ -19,7 +20,7 @@ for (const config of customManagers) {
     const { deps } = extractPackageFile(content, packageFile, config) ?? { deps: [] };
     for (const [depIndex, { replaceString, ...dep }] of deps.entries()) {
       found.push({ packageFile, ...dep });
-      const newValue = JSON.parse(versions)[dep.depName];
+      const newValue = versions[dep.depName];
       const upgrade = { ...config, ...dep, replaceString, manager: 'regex', packageFile, depIndex, newValue, autoReplaceGlobalMatch: true };
       content = newValue ? await doAutoReplace(upgrade, content, false) : content;
     }

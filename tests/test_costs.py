@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from apps import HOOK, copier
+from apps import HOOK, change_answers, copier
 
 from benchmarks.measure import count_git
 from demo.git_host import GitHost
@@ -74,8 +74,7 @@ def test_moving_a_package_to_a_ref_that_is_there_already_sends_one_request(
 ):
     app = make(template, many, 1, tmp_path, hosts.variables)
     many.clear()
-    answers = app / ".copier-answers.yml"
-    answers.write_text(answers.read_text().replace(".git@v1.0.0", ".git@main"))
+    change_answers(app, ".git@v1.0.0", ".git@main")
     environment = {**os.environ, **hosts.variables, "PRIVATE_PACKAGES_STRICT": "1"}
     done = subprocess.run(HOOK, cwd=app, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, "moved at main" in done.stderr) == (0, True), done.stderr

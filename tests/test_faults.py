@@ -18,7 +18,7 @@ import copier as copier_library
 import pytest
 import reconcile
 from answers import SUBMODULES
-from apps import HOOK, ROOT, copier
+from apps import HOOK, ROOT, change_answers, copier
 from causes import explain, explain_local
 from git import GitError
 
@@ -551,8 +551,7 @@ def test_what_was_written_into_a_checkout_that_broke_off_is_kept(place: Place, t
     assert place.sync(app).returncode == 0
     mine = broken_off(app)
     mine.write_text("MINE = 1\n")
-    answers = app / ".copier-answers.yml"
-    answers.write_text(answers.read_text().replace(".git@v1", f".git@{ref}"))
+    change_answers(app, ".git@v1", f".git@{ref}")
     done = place.sync(app, PRIVATE_PACKAGES_STRICT="1")
     assert done.returncode == 1
     name = mine.relative_to(app).as_posix()
@@ -573,8 +572,7 @@ def test_a_package_that_is_dropped_keeps_what_was_written_into_a_checkout_that_b
     assert place.sync(app).returncode == 0
     broken_off(app)
     (app / SUBMODULES / ODD / "mine.py").write_text("MINE = 1\n")
-    answers = app / ".copier-answers.yml"
-    answers.write_text(answers.read_text().replace(place.line(ODD), ""))
+    change_answers(app, place.line(ODD), "")
     done = place.sync(app, PRIVATE_PACKAGES_STRICT="1")
     assert done.returncode == 1
     assert f"app/submodules/{ODD} holds your changes to mine.py, so it is kept" in done.stderr
