@@ -1,0 +1,158 @@
+"""Whether toml, lock, `.gitmodules`, gitlinks and blocks agree: read without a network, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from private_packages import lock as locking
+from private_packages import probe, requirements, shared_files
+from private_packages.app import App
+from private_packages.blocks import read_block
+from private_packages.environment import find, python_of
+from private_packages.errors import GitError
+from private_packages.files import read_text
+from private_packages.findings import SYNC, Finding
+from private_packages.lock import LockedVersion
+from private_packages.names import normalised
+from private_packages.probe import Probe, modules_in
+from private_packages.repository import Repository, open_repository
+from private_packages.strategies import STRATEGIES
+from private_packages.strategies.base import View
+from private_packages.submodules.state import read_current, wanted_submodules
+
+
+def read_view(app: App) -> View:
+    """Read the app as it stands, without its environment. Raises `Failure` and `GitError`."""
+    lock = locking.load(app.folder)
+    repository: Repository | None = None
+    try:
+        repository = open_repository(app.folder, app.git)
+    except GitError:
+        # Without submodules Git is not needed.
+        if app.config.of("submodule"):
+            raise
+    current = None
+    if repository is not None:
+        current = read_current(
+            repository, wanted_submodules(app.config, repository), lock
+        )
+    return View(app=app, lock=lock, repository=repository, current=current)
+
+
+def with_environment(view: View, python: Path | None = None) -> View:
+    """Return the view with what the app's environment holds; ``python`` names another one's Python."""
+    environment = find(view.app.folder, view.app.environ)
+    asked = python or (python_of(environment) if environment else None)
+    if asked is None:
+        return view
+    roots = [
+        view.app.folder / one.path / one.subdirectory
+        for one in view.app.config.of("submodule")
+    ]
+    modules = {name for root in roots for name in modules_in(root)}
+    try:
+        found: Probe | None = probe.look(asked, view.app.folder, modules)
+    except (OSError, ValueError):
+        found = None
+    return View(
+        view.app, view.lock, view.repository, view.current, environment or asked, found
+    )
+
+
+def disagreements(view: View) -> list[Finding]:
+    """Return everything that does not agree with private-packages.toml."""
+    if view.current is not None and view.current.unmerged:
+        text = ".gitmodules has a merge conflict; resolve it and `git add .gitmodules`"
+        return [Finding("conflict", "", text, SYNC)]
+    found = [
+        finding
+        for package in view.app.config.packages
+        for finding in STRATEGIES[package.strategy].disagreements(view, package)
+    ]
+    return [*found, *_unwanted(view), *_blocks(view)]
+
+
+def _unwanted(view: View) -> Iterator[Finding]:
+    """Find what the lock, Git or the folders still hold of packages that are not wanted, or wanted in another way."""
+    app = view.app
+    named: set[str] = set()
+    if view.current is not None and view.repository is not None:
+        wanted = {
+            view.repository.prefix + one.path for one in app.config.of("submodule")
+        }
+        for path, section in view.current.declared.items():
+            if (
+                section.managed
+                and path.startswith(view.current.below)
+                and path not in wanted
+            ):
+                name = path.rpartition("/")[2]
+                named.add(normalised(name))
+                yield Finding(
+                    "not-dropped",
+                    name,
+                    f"{path} is a submodule and is not wanted as one any more",
+                    SYNC,
+                )
+        for path in view.current.left:
+            name = path.rpartition("/")[2]
+            if normalised(name) not in named:
+                named.add(normalised(name))
+                yield Finding(
+                    "leftover",
+                    name,
+                    f"{path} was left behind when the package moved; nothing imports it",
+                    SYNC,
+                )
+    for locked in view.lock.values():
+        package = app.config.named(locked.name)
+        kept = (
+            isinstance(locked, LockedVersion)
+            and not locked.requirement
+            and app.config.index is not None
+        )
+        if package is None and not kept and normalised(locked.name) not in named:
+            yield Finding(
+                "not-dropped",
+                locked.name,
+                "the lock still names it, and it is not wanted any more",
+                SYNC,
+            )
+
+
+def _blocks(view: View) -> Iterator[Finding]:
+    """Find marked blocks that are not as the command writes them. Raises `Failure` for broken marks."""
+    app = view.app
+    former = requirements.current_block(app)
+    lines, failed = requirements.body(app, former)
+    yield from (Finding("unreadable", name, clause) for name, clause in failed)
+    if not failed and lines != former:
+        changed = next(
+            (line for line in [*former, *lines] if (line in former) != (line in lines)),
+            "",
+        )
+        text = f"the block in {requirements.FILE} is not what {SYNC.rpartition(' ')[2]} writes"
+        yield Finding(
+            "block",
+            "",
+            f"{text} (`{_without_login(changed)}`)" if changed else text,
+            SYNC,
+        )
+    for name, lines_of in shared_files.BLOCKS.items():
+        expected = lines_of(app)
+        try:
+            here = read_block(read_text(app.folder / name)) or []
+        except FileNotFoundError:
+            here = []
+        except ValueError:
+            here = ["broken marks"]
+        if here != expected:
+            yield Finding(
+                "block", "", f"the block in {name} is not what sync writes", SYNC
+            )
+
+
+def _without_login(line: str) -> str:
+    head, separator, rest = line.partition("://")
+    return f"{head}{separator}{rest.rpartition('@')[2] if '@' in rest.partition('/')[0] else rest}"

@@ -1,0 +1,141 @@
+"""`exec`: any command with `.env` loaded and Git logged in, for that command alone."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from private_packages import environment, findings
+from private_packages.app import App
+from private_packages.credentials import (
+    MissingVariables,
+    login,
+    missing,
+    no_value,
+    with_helper,
+)
+from private_packages.errors import Failure, WrongUsage
+from private_packages.names import COMMAND
+
+SUMMARY = "run any command with .env loaded and Git logged in"
+DESCRIPTION = f"""\
+Run any command with the values of .env in its environment and Git logged in to
+the hosts of the private packages, for that command alone:
+
+    {COMMAND} exec git pull --recurse-submodules
+    {COMMAND} exec pip install -r requirements.txt
+    {COMMAND} exec viktor-cli start
+
+It runs in the folder where you are, and its exit code is the exit code here. The
+app's virtual environment comes first on PATH, activated or not. Variables without
+a value are named first, and the command runs all the same: it may not need them.
+
+Git asks this app for the login of these hosts, and none of your own helpers stores
+it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME and
+UV_INDEX_PRIVATE_PASSWORD, unless you have set them. `viktor-cli install`, `start`
+and `run` get `--env NAME=value` for each variable: it takes them in no other way,
+and other users of this computer may see them in the list of processes.
+
+Options of `exec` itself stand before the command: `exec --quiet git pull`."""
+
+_VIKTOR = ("viktor-cli", "viktor-cli.exe")
+_TAKES_VARIABLES = ("install", "start", "run")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command and what belongs to it, whatever that looks like."""
+    parser.usage = "%(prog)s [-h] [--quiet] [--] COMMAND ..."
+    parser.add_argument(
+        "words",
+        nargs=argparse.REMAINDER,
+        metavar="COMMAND ...",
+        help="the command, with its own options",
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    """Run the command; on POSIX this process becomes it."""
+    words: list[str] = options.words
+    command = words[1:] if words[:1] == ["--"] else words
+    if not command:
+        raise WrongUsage(
+            "exec needs a command, as in"
+            f" `{COMMAND} exec git pull --recurse-submodules`."
+        )
+    without = app.missing_variables()
+    if without:
+        app.output.say(
+            f"{no_value(without)}, which {command[0]} may need;"
+            f" type `{findings.LOGIN}`."
+        )
+    return _start(_for_viktor(command, app), _environment(app))
+
+
+def _environment(app: App) -> dict[str, str]:
+    """Return the person's own environment, completed; their Git may ask questions."""
+    env = with_helper(app.environ, app.config.packages, app.folder)
+    index = app.config.index
+    if index:
+        # pip fills in the variables in its addresses by itself.
+        with contextlib.suppress(MissingVariables):
+            user, password = login(index.user_info, app.environ)
+            uv = {
+                "UV_INDEX_PRIVATE_USERNAME": user,
+                "UV_INDEX_PRIVATE_PASSWORD": password,
+            }
+            env = {**{name: value for name, value in uv.items() if value}, **env}
+    found = environment.find(app.folder, env)
+    return environment.entered(env, found) if found else env
+
+
+def _for_viktor(command: list[str], app: App) -> list[str]:
+    """Return a command of VIKTOR's command line with `--env` for each variable.
+
+    Values stay percent-encoded: pip finds them in addresses.
+    """
+    subcommand = next(
+        (place for place, word in enumerate(command) if place and word[:1] != "-"), 0
+    )
+    is_viktor = Path(command[0]).name.lower() in _VIKTOR
+    if not is_viktor or command[subcommand] not in _TAKES_VARIABLES:
+        return command
+    names = app.config.variables
+    without = missing(names, app.environ)
+    given = [f"{name}={app.environ[name]}" for name in names if name not in without]
+    place = subcommand + 1
+    options = [word for pair in given for word in ("--env", pair)]
+    return [*command[:place], *options, *command[place:]]
+
+
+def _start(command: list[str], env: Mapping[str, str]) -> int:
+    """Start a program with its arguments, and return its exit code. Raises `Failure`."""
+    program = shutil.which(command[0], path=env.get("PATH"))
+    if sys.platform == "win32" and program is None:
+        # Python 3.11 completes no name that has a folder.
+        program = shutil.which(f"{command[0]}.exe", path=env.get("PATH"))
+    if program is None:
+        raise Failure(
+            f"No program {command[0]} was found;"
+            " install it, or look for a typing error."
+        )
+    try:
+        if sys.platform == "win32":
+            # The console tells both processes of Ctrl-C: this one waits for the other.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGBREAK, signal.SIG_IGN)
+            return subprocess.call([program, *command[1:]], env=env)
+        # Python ignores both, and the program would inherit that.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        os.execve(program, command, env)
+    except (OSError, ValueError) as error:
+        # No environment variable may hold a NUL.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Failure(f"{command[0]} cannot be started: {reason}.") from error

@@ -1,0 +1,210 @@
+"""`move`: one package to another ref or version, in answers, toml, requirements.txt, pin and lock in one step."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from private_packages import config as configuration
+from private_packages.app import App
+from private_packages.commands import sync
+from private_packages.config import Package
+from private_packages.errors import Failure, WrongUsage
+from private_packages.files import read_text, write_text
+from private_packages.findings import INSTALL
+from private_packages.names import COMMAND, listed
+from private_packages.strategies import STRATEGIES
+
+SUMMARY = "move a package to another ref or version"
+DESCRIPTION = """\
+Move one package to a ref or version, by default the newest: in the answers, in private-packages.toml, in
+requirements.txt, in Git's pin and in the lock. A branch is taken at its newest commit.
+
+  move acme-beams            to the newest version
+  move acme-beams v1.3.0     to a tag, a branch or a commit
+  move acme-units 2.2.0      to a version of the index
+  move --list                what is newer
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the package")
+    parser.add_argument(
+        "ref",
+        nargs="?",
+        metavar="REF",
+        help="tag, branch, commit or version; by default the newest",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="show what is newer, and change nothing"
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    """Move a package, or list what is newer."""
+    if options.list:
+        return _list(
+            app,
+            [_named(app, options.name)] if options.name else list(app.config.packages),
+        )
+    if not options.name:
+        raise WrongUsage(
+            f"Which package? {_those(app)} `{COMMAND} move --list` shows what is newer."
+        )
+    package = _named(app, options.name)
+    try:
+        ref = options.ref or _newest(app, package)
+        moved = (
+            STRATEGIES[package.strategy].at(package, ref)
+            if ref != package.ref or not ref
+            else package
+        )
+    except Failure as error:
+        raise Failure(f"{package.name}: {error}.") from error
+    return _move(app, package, moved)
+
+
+def _named(app: App, name: str) -> Package:
+    package = app.config.named(name)
+    if package is None:
+        raise WrongUsage(f"There is no package {name}. {_those(app)}")
+    return package
+
+
+def _those(app: App) -> str:
+    names = [one.name for one in app.config.packages]
+    return (
+        f"The app has {listed(names)}." if names else "The app has no private package."
+    )
+
+
+def _newest(app: App, package: Package) -> str:
+    """Return the newest version; what is pinned to a branch or commit stays there, at its newest commit."""
+    newer = STRATEGIES[package.strategy].newer(app, package)
+    return newer[0] if newer else package.ref
+
+
+def _move(app: App, package: Package, moved: Package) -> int:
+    """Write what is wanted now, then make it; what cannot be made is taken back."""
+    toml, answers = (
+        app.folder / configuration.FILE,
+        app.folder / app.config.answers_file,
+    )
+    before = {path: read_text(path) for path in (toml, answers) if path.exists()}
+    if moved != package:
+        _write(app, package, moved, before)
+    config = replace(
+        app.config,
+        packages=tuple(moved if one == package else one for one in app.config.packages),
+    )
+    now = replace(app, config=config)
+    try:
+        report = sync.synchronise(now, anew=package.key)
+    except BaseException:
+        _take_back(before)
+        raise
+    if any(problem.startswith(f"{package.name}: ") for problem in report.problems):
+        _take_back(before)
+        sync.show(app, report)
+        app.output.problem(f"{package.name} stays where it was.", "bad")
+        return 1
+    sync.show(app, report)
+    if not report.outcomes:
+        app.output.say(f"  {package.name}: at {moved.ref or moved.requirement}")
+    app.output.say(f"Next: {INSTALL}", "command")
+    return 1 if report.problems else 0
+
+
+def _take_back(before: dict[Path, str]) -> None:
+    for path, text in before.items():
+        if read_text(path) != text:
+            write_text(path, text)
+
+
+def _write(app: App, package: Package, moved: Package, before: dict[Path, str]) -> None:
+    """Put the new line into the answers and private-packages.toml. Raises `Failure` when they do not hold the old one."""
+    changed = {}
+    for path, text in before.items():
+        form = _in_toml if path.name == configuration.FILE else _in_answers
+        new = form(text, package, moved)
+        if new == text:
+            raise Failure(
+                f"{package.name}: its line does not stand in {path.name} as `{package.requirement}`;"
+                " change it with `copier update --vcs-ref :current: --trust`."
+            )
+        changed[path] = new
+    for path, text in changed.items():
+        write_text(path, text)
+
+
+def _in_toml(text: str, package: Package, moved: Package) -> str:
+    """Return the text of private-packages.toml with one package's table changed."""
+
+    def change(table: re.Match[str]) -> str:
+        lines = table[0]
+        if f"\nname = {json.dumps(package.name)}\n" not in lines:
+            return lines
+        lines = lines.replace(
+            _pair("requirement", package.requirement),
+            _pair("requirement", moved.requirement),
+        )
+        if _pair("ref", package.ref) in lines:
+            return lines.replace(_pair("ref", package.ref), _pair("ref", moved.ref))
+        return (
+            lines
+            if moved.ref == package.ref
+            else lines.rstrip("\n") + f"\n{_pair('ref', moved.ref)}\n"
+        )
+
+    return re.sub(r"(?ms)^\[\[packages\]\]\n.*?(?=^\[|\Z)", change, text)
+
+
+def _pair(key: str, value: str) -> str:
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _in_answers(text: str, package: Package, moved: Package) -> str:
+    """Return the text of the answers with one package's line changed, as it was typed."""
+    old_forms: list[tuple[str, str]] = [(package.requirement, moved.requirement)]
+    old_forms.append(
+        (json.dumps(package.requirement)[1:-1], json.dumps(moved.requirement)[1:-1])
+    )
+    for old, new in old_forms:
+        pattern = rf"(?<![\w.-]){re.escape(old)}(?![\w./+-])"
+        found = re.search(pattern, text)
+        if found:
+            return text[: found.start()] + new + text[found.end() :]
+    return text
+
+
+def _list(app: App, packages: list[Package]) -> int:
+    """Show what is newer for each package; 1 when a host could not be asked."""
+
+    def ask(package: Package) -> list[str] | Failure:
+        try:
+            return STRATEGIES[package.strategy].newer(app, package)
+        except Failure as error:
+            return error
+
+    failed = False
+    wide = max((len(one.name) for one in packages), default=0)
+    with ThreadPoolExecutor(max_workers=sync.AT_ONCE) as pool:
+        for package, newer in zip(packages, pool.map(ask, packages), strict=True):
+            at = (
+                package.ref
+                or package.requirement.removeprefix(package.name).strip()
+                or "any version"
+            )
+            if isinstance(newer, Failure):
+                failed = True
+                app.output.problem(f"{package.name}: {newer}.", "bad")
+            else:
+                print(
+                    f"{package.name:{wide}}  {at}  {'newer: ' + ', '.join(newer[:5]) if newer else 'newest'}"
+                )
+    return 1 if failed else 0

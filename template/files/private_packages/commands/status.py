@@ -1,0 +1,200 @@
+"""`status`: how each private package stands, and the one command that mends what is wrong. It asks no network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from private_packages import manifest
+from private_packages.agreement import disagreements, read_view, with_environment
+from private_packages.app import App
+from private_packages.config import Package
+from private_packages.findings import INSTALL, LOGIN, Finding, first_cure
+from private_packages.lock import LockedCommit, LockedVersion
+from private_packages.names import listed
+from private_packages.output import Output
+from private_packages.probe import modules_in
+from private_packages.strategies import STRATEGIES
+from private_packages.strategies.base import View
+from private_packages.strategies.submodule import root_of
+
+SUMMARY = "say how each private package stands, and what to type next"
+DESCRIPTION = """\
+Say of each private package what is wanted, what is locked, what is checked out, what is installed and where it
+is imported from; name what is wrong, and the one command that mends it. No network is asked.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("--json", action="store_true", help="print it for machines")
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        type=Path,
+        help="look into the environment of this Python instead of the app's own",
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    """Say how the app stands; 1 when anything is wrong."""
+    return report(app, as_json=options.json, python=options.python)
+
+
+def report(app: App, *, as_json: bool = False, python: Path | None = None) -> int:
+    """Print how the app stands; return 1 when anything is wrong."""
+    view = with_environment(read_view(app), python)
+    findings = find(view)
+    missing = app.missing_variables()
+    if findings and missing:
+        verb = "have" if len(missing) > 1 else "has"
+        findings.insert(
+            0,
+            Finding(
+                "missing-variable", "", f"{listed(missing)} {verb} no value", LOGIN
+            ),
+        )
+    if as_json:
+        print(json.dumps(_for_machines(view, findings, missing), indent=2))
+    else:
+        _for_people(view, findings, missing)
+    return 1 if findings else 0
+
+
+def find(view: View) -> list[Finding]:
+    """Return everything that is wrong, a package's first trouble first."""
+    found = disagreements(view)
+    if not any(finding.kind == "conflict" for finding in found):
+        for package in view.app.config.packages:
+            found += _in_use(view, package, found)
+    return [*found, *manifest.edited(view.app)]
+
+
+def _in_use(view: View, package: Package, found: list[Finding]) -> list[Finding]:
+    """Say why the app does not run a package; what was not made yet cannot be used either."""
+    if any(
+        one.package == package.name and one.kind == "change-not-made" for one in found
+    ):
+        return []
+    if view.environment is None:
+        text = "it is not installed: the app has no virtual environment yet"
+        return [Finding("not-installed", package.name, text, INSTALL)]
+    if view.probe is None:
+        text = f"the Python in {view.environment} does not start, so nobody can say what is installed"
+        return [Finding("no-environment", package.name, text, INSTALL)]
+    return STRATEGIES[package.strategy].use(view, package)
+
+
+def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None:
+    # What was asked for is the answer; progress and problems of other commands go elsewhere.
+    output = Output(sys.stdout, view.app.environ, quiet=view.app.output.quiet)
+    wrong = {finding.package for finding in findings if finding.package}
+    packages = view.app.config.packages
+    wide = max((len(one.name) for one in packages), default=0)
+    for package in packages:
+        state = "-" if package.name in wrong else "ok"
+        output.say(
+            f"{package.name:{wide}}  {package.strategy:9}  {_stands_for(view, package)}  {state}".rstrip()
+        )
+    if not packages:
+        output.say(
+            "No private package yet; `copier update --vcs-ref :current: --trust` asks for the first."
+        )
+    if not findings:
+        if packages:
+            output.say("Everything is as wanted.", "good")
+        if missing:
+            output.say(
+                f"For the next install {listed(missing)} need a value: {LOGIN}", "aside"
+            )
+        return
+    output.problem("")
+    for finding in findings:
+        output.problem(f"{finding.sentence}.", "bad")
+        if finding.cure:
+            output.problem(f"  {finding.cure}", "command")
+    cure = first_cure(findings)
+    if cure:
+        output.problem("")
+        output.problem(f"Type: {cure}", "command")
+
+
+def _stands_for(view: View, package: Package) -> str:
+    """Return what a package is at, in a few words."""
+    locked = view.lock.get(package.key)
+    if isinstance(locked, LockedCommit):
+        return f"{locked.ref or 'default branch'} ({locked.commit[:10]})"
+    if isinstance(locked, LockedVersion):
+        return locked.version
+    return package.ref or "not made yet"
+
+
+def _for_machines(
+    view: View, findings: list[Finding], missing: list[str]
+) -> dict[str, Any]:
+    return {
+        "ok": not findings,
+        "packages": [
+            _package(view, package, findings) for package in view.app.config.packages
+        ],
+        "variables": {"needed": view.app.config.variables, "missing": missing},
+        "environment": str(view.environment) if view.environment else None,
+        "problems": [_problem(finding) for finding in findings],
+        "command": first_cure(findings) or None,
+    }
+
+
+def _problem(finding: Finding) -> dict[str, str | None]:
+    return {
+        "kind": finding.kind,
+        "package": finding.package or None,
+        "text": finding.text,
+        "command": finding.cure or None,
+    }
+
+
+def _package(view: View, package: Package, findings: list[Finding]) -> dict[str, Any]:
+    locked = view.lock.get(package.key)
+    installed = view.probe.installed(package.name) if view.probe else None
+    path = (view.repository.prefix if view.repository else "") + package.path
+    current = view.current if package.path else None
+    modules = (
+        sorted(modules_in(root_of(view.app, package)))
+        if package.path
+        else [package.key.replace("-", "_")]
+    )
+    origins = {
+        name: str(view.probe.origins[name])
+        for name in modules
+        if view.probe and name in view.probe.origins
+    }
+    return {
+        "name": package.name,
+        "strategy": package.strategy,
+        "wanted": {
+            "requirement": package.requirement,
+            "url": package.url or None,
+            "ref": package.ref or None,
+        },
+        "locked": {
+            "ref": getattr(locked, "ref", None),
+            "commit": getattr(locked, "commit", None),
+            "version": getattr(locked, "version", None),
+        }
+        if locked
+        else None,
+        "pinned": current.gitlinks.get(path) if current else None,
+        "checked_out": (current.heads.get(path) or None) if current else None,
+        "installed": {
+            "version": installed.version,
+            "from": installed.origin,
+            "commit": installed.commit or None,
+        }
+        if installed
+        else None,
+        "imported_from": origins,
+        "problems": [_problem(one) for one in findings if one.package == package.name],
+    }

@@ -1,0 +1,290 @@
+"""What is wanted: private-packages.toml, of which this is the only reader.
+
+The template renders it from the answers. Whoever changes it, by hand or in a change request, may have made
+a mistake or mean harm: what is read here goes to Git, pip and uv, so only plain values are taken.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from private_packages.errors import Failure
+from private_packages.names import normalised, variables_of
+
+FILE = "private-packages.toml"
+FORMAT = 1
+SUBMODULES = "app/submodules"
+SCOPES = ("extra", "only")
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[::1\])(?::[0-9]{1,5})?"
+_LOOPBACK = r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?"
+_PATH = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~%+-]+)+/?"
+_GIT_URL = re.compile(
+    rf"https://{_HOST}{_PATH}|http://{_LOOPBACK}{_PATH}|ssh://[A-Za-z0-9._-]+@{_HOST}{_PATH}"
+    rf"|[A-Za-z0-9._-]+@{_HOST}:[A-Za-z0-9_~%+-][A-Za-z0-9._~%+/-]*"
+)
+_LOGIN = r"(?:(?:\$\{[A-Z0-9_]+\}|[A-Za-z0-9._-]+)(?::\$\{[A-Z0-9_]+\})?)?"
+_USER_INFO = re.compile(_LOGIN)
+_INDEX_URL = re.compile(
+    rf"(?:https://(?:{_LOGIN}@)?{_HOST}|http://(?:{_LOGIN}@)?{_LOOPBACK})(?:{_PATH}|/?)"
+)
+# git-check-ref-format(1), and narrower: what no shell gives a meaning to.
+_REF = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_+-]*(?:[./](?!lock(?:[/]|\Z))[A-Za-z0-9_+-]+)*"
+)
+_SUBDIRECTORY = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*"
+)
+_LINE = re.compile(r"[^\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True)
+class Package:
+    """One private package that is wanted.
+
+    ``requirement`` is its line as it was typed. ``url`` has neither ``git+`` nor the user-info of https;
+    ``user_info`` is what stands before the host (``x-access-token:${TOKEN}``); ``ref`` is a tag, branch or
+    commit, or empty for the default branch; ``path`` is a submodule's folder from the app's.
+    """
+
+    name: str
+    strategy: str
+    requirement: str
+    url: str = ""
+    user_info: str = ""
+    ref: str = ""
+    path: str = ""
+    subdirectory: str = ""
+
+    @property
+    def key(self) -> str:
+        """The normalised name (PEP 503)."""
+        return normalised(self.name)
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that its own line names."""
+        return variables_of(self.user_info)
+
+
+@dataclass(frozen=True)
+class Index:
+    """The private index. ``url`` names variables for the login; ``scope`` is ``extra`` or ``only``."""
+
+    url: str
+    scope: str
+
+    @property
+    def user_info(self) -> str:
+        """What stands before the host, with its variables; empty without a login."""
+        return urlsplit(self.url).netloc.rpartition("@")[0]
+
+    @property
+    def address(self) -> str:
+        """The URL without the login."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/"
+
+    @property
+    def host(self) -> str:
+        """The host, with its port."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that the login names."""
+        return variables_of(self.url)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that is wanted.
+
+    ``platform`` is ``python`` or ``viktor``; ``python`` the oldest version that the app runs on, such as
+    ``3.13``; ``answers_file`` where Copier keeps the answers, from the app's folder.
+    """
+
+    platform: str
+    python: str
+    answers_file: str
+    private_prefixes: tuple[str, ...]
+    index: Index | None
+    packages: tuple[Package, ...]
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that the packages and the index name, each once, in order."""
+        names = [name for package in self.packages for name in package.variables]
+        names += self.index.variables if self.index else []
+        return list(dict.fromkeys(names))
+
+    def of(self, strategy: str) -> list[Package]:
+        """Return the packages of one strategy, in the order of the answers."""
+        return [package for package in self.packages if package.strategy == strategy]
+
+    def named(self, name: str) -> Package | None:
+        """Return the package of that name, however it is spelled."""
+        return next(
+            (package for package in self.packages if package.key == normalised(name)),
+            None,
+        )
+
+
+def load(folder: Path) -> Config:
+    """Read a folder's private-packages.toml. Raises `Failure`."""
+    try:
+        text = (folder / FILE).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Failure(
+            f"There is no {FILE} in {folder}; go to the folder of an app that was made with the template."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{FILE} cannot be read: {error}.") from error
+    return parse(text)
+
+
+def parse(text: str) -> Config:
+    """Read the text of a private-packages.toml. Raises `Failure`."""
+    if re.search(r"(?m)^(?:<<<<<<<|>>>>>>>) ", text):
+        raise Failure(
+            f"{FILE} has merge conflicts; resolve them: each package keeps one table [[packages]]."
+        )
+    try:
+        data = tomllib.loads(text)
+    # A table in a table in a table ends in the parser's own depth.
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise Failure(
+            f"{FILE} is no TOML file ({error}); take it back with `git checkout -- {FILE}`."
+        ) from error
+    if data.get("format") != FORMAT:
+        raise Failure(
+            f"{FILE} is of format {data.get('format')!r}, and this command reads format {FORMAT};"
+            " update the app with `copier update`."
+        )
+    index = _index(data.get("index"))
+    packages = data.get("packages", [])
+    if not isinstance(packages, list) or not all(
+        isinstance(one, dict) for one in packages
+    ):
+        raise _wrong("packages", "are no list of tables")
+    config = Config(
+        platform=_one_of(data, "platform", ("python", "viktor"), "python"),
+        python=_matching(data, "python", re.compile(r"3\.[0-9]{1,2}"), default="3.11"),
+        answers_file=_matching(
+            data,
+            "answers-file",
+            re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]*"),
+            default=".copier-answers.yml",
+        ),
+        private_prefixes=_prefixes(data),
+        index=index,
+        packages=tuple(_package(one) for one in packages),
+    )
+    keys = [package.key for package in config.packages]
+    twice = next((key for key in keys if keys.count(key) > 1), "")
+    if twice:
+        raise _wrong(
+            f"the package {twice}", "stands there twice; keep one of its tables"
+        )
+    if config.of("index") and index is None:
+        raise _wrong("[index]", "is missing, and a package comes from the index")
+    return config
+
+
+def _wrong(what: str, why: str) -> Failure:
+    return Failure(
+        f"{FILE}: {what} {why}. Correct the answers with `copier update --vcs-ref :current:`,"
+        f" or take the file back with `git checkout -- {FILE}`."
+    )
+
+
+def _index(table: Any) -> Index | None:
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise _wrong("index", "is no table")
+    return Index(
+        url=_matching(table, "url", _INDEX_URL, what="the index"),
+        scope=_one_of(table, "scope", SCOPES, "extra"),
+    )
+
+
+def _package(table: Mapping[str, Any]) -> Package:
+    name = _matching(table, "name", _NAME, what="a package")
+    strategy = _one_of(table, "strategy", ("submodule", "git", "index"), "", what=name)
+    requirement = _matching(table, "requirement", _LINE, what=name)
+    if strategy == "index":
+        if not requirement.startswith(name) or "@" in requirement or "$" in requirement:
+            raise _wrong(f"the requirement of {name}", "is no `name==version`")
+        return Package(name=name, strategy=strategy, requirement=requirement)
+    package = Package(
+        name=name,
+        strategy=strategy,
+        requirement=requirement,
+        url=_matching(table, "url", _GIT_URL, what=name),
+        user_info=_matching(table, "user-info", _USER_INFO, what=name, default=""),
+        ref=_matching(table, "ref", _REF, what=name, default=""),
+        path=f"{SUBMODULES}/{name}" if strategy == "submodule" else "",
+        subdirectory=_matching(
+            table, "subdirectory", _SUBDIRECTORY, what=name, default=""
+        ),
+    )
+    if strategy == "submodule" and table.get("path", package.path) != package.path:
+        raise _wrong(f"the path of {name}", f"is not {package.path}")
+    return package
+
+
+def _prefixes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    prefixes = data.get("private-prefixes", [])
+    plain = isinstance(prefixes, list) and all(
+        isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", one)
+        for one in prefixes
+    )
+    if not plain:
+        raise _wrong("private-prefixes", "is no list of beginnings of names")
+    return tuple(re.sub(r"[-_.]+", "-", one).lower() for one in prefixes)
+
+
+def _matching(
+    table: Mapping[str, Any],
+    key: str,
+    pattern: re.Pattern[str],
+    *,
+    what: str = "",
+    default: str | None = None,
+) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str) or (
+        value != default and not pattern.fullmatch(value)
+    ):
+        place = f"{key} of {what}" if what else key
+        raise _wrong(
+            place,
+            "is missing"
+            if value is None
+            else f"is nothing that Git or pip should see: {value!r:.80}",
+        )
+    return value
+
+
+def _one_of(
+    table: Mapping[str, Any],
+    key: str,
+    values: tuple[str, ...],
+    default: str,
+    *,
+    what: str = "",
+) -> str:
+    value = table.get(key, default)
+    if value not in values:
+        raise _wrong(
+            f"{key} of {what}" if what else key, f"is none of {', '.join(values)}"
+        )
+    return str(value)

@@ -1,0 +1,164 @@
+"""Why something failed, in words for a person: the one diagnosis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from private_packages.errors import GitError
+from private_packages.names import listed
+
+# What goes wrong on this machine, and what on the way to a host: a local path may hold a word of the second.
+_HERE: tuple[tuple[str, str], ...] = (
+    (r"git: command not found", "Git is not installed or not on PATH; install it"),
+    (r"^interrupted$", "it was interrupted"),
+    (
+        r"detected dubious ownership",
+        "the folder belongs to somebody else, so Git refuses to work in it;"
+        " type `git config --global --add safe.directory FOLDER` with its path if you trust it",
+    ),
+    # Git writes its index with words of its own, and into memory that it shares with a file: signal 7 is SIGBUS.
+    (
+        r"No space left on device|Out of diskspace|died of signal 7",
+        "the disk is full; make room",
+    ),
+    (
+        r"git-lfs.*(?:not found|No such file)|git: 'lfs' is not a git command",
+        "its files are in Git LFS, and git-lfs is not installed; install it",
+    ),
+    # Here Git leaves out why.
+    (
+        r"(?:unable to|failed to|cannot|couldn't|could not) (?:write|set|store)",
+        "Git could not write its files; make room if the disk is full",
+    ),
+    (
+        r"Read-only file system|Permission denied(?! \(publickey)|could not create",
+        "the folder cannot be written to; make it writable",
+    ),
+)
+_THERE: tuple[tuple[str, str], ...] = (
+    (
+        r"Could not resolve host(?:name)?",
+        "{host} is not a known host name; look for a typing error, or join the company network",
+    ),
+    (
+        r"Connection refused|Failed to connect|Couldn't connect|Network is unreachable|No route to host",
+        "{host} refuses connections; see whether it is up, or join the company network",
+    ),
+    (
+        r"SSL|certificate|TLS",
+        "the TLS certificate of {host} cannot be verified; install your company's certificate,"
+        " or set http.sslCAInfo in Git's configuration",
+    ),
+    (
+        r"Permission denied \(publickey|Could not read from remote repository|Host key verification failed",
+        "SSH to {host} was refused; try `ssh -T {ssh_host}`, which shows the reason, and add your key there",
+    ),
+    (
+        r"could not read (?:Username|Password)|Authentication failed|returned error: 401",
+        "{login}",
+    ),
+    (
+        r"returned error: 403",
+        "{host} knows the login but does not let it read this repository (403);"
+        " ask for read access, or give the token that scope",
+    ),
+    (
+        r"returned error: 404|repository .* not found|Repository not found",
+        "{host} has no such repository, or hides it from this login (404);"
+        " look at the address and at the token's access",
+    ),
+    (
+        r"returned error: 407",
+        "the proxy on the way to {host} wants a login (407); set it in the proxy's address",
+    ),
+    (
+        r"returned error: 5\d\d",
+        "{host} has a fault of its own (HTTP {status}); try again later",
+    ),
+    (
+        r"Operation too slow|timed out|Timeout",
+        "{host} stopped answering; try again later",
+    ),
+    (
+        r"early EOF|unexpected disconnect|RPC failed|index-pack|hung up|transfer closed|Empty reply"
+        r"|reset by peer|bad pack|unpack",
+        "the connection to {host} broke in the middle; try again",
+    ),
+    (
+        r"returned error: 3\d\d|unable to update url base from redirection",
+        "{host} redirects in a way that Git does not follow; write the repository's new address",
+    ),
+)
+
+
+def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
+    """Return one clause, cause and cure, for a failed network command on ``url``."""
+    found = re.match(r"(?:\w+://)?(?:[^@/]*@)?([^/]*?)(?::(?!\d)|/|$)", url)
+    host = found[1] if found else url
+    if error.stalled_after is not None:
+        return f"{host} stopped answering for {error.stalled_after} seconds; try again later"
+    if variables:
+        login = (
+            f"{host} refused the login in {listed(list(variables))};"
+            " set a valid token that may read the repository"
+        )
+    else:
+        login = (
+            f"{host} wants a login; write `${{USER}}:${{TOKEN}}@` before the host,"
+            " or log in with your Git credential helper"
+        )
+    redirected = re.search(r" for '\w+://(?:[^@/']*@)?([^/']+)", error.stderr)
+    if redirected and redirected[1] != host:
+        login = (
+            f"{host} sends Git on to {redirected[1]}, which wants a login of its own;"
+            " write the new address with that login"
+        )
+    status = re.search(r"returned error: (\d{3})", error.stderr)
+    ssh_host = (re.search(r"(?:ssh://)?([^/:]+@[^/:]+)", url) or [host, host])[1]
+    sentence = _known((*_HERE, *_THERE), error)
+    if not sentence:
+        return _last_word(error)
+    return sentence.format(
+        host=host, login=login, status=status[1] if status else "5xx", ssh_host=ssh_host
+    )
+
+
+def explain_local(error: GitError) -> str:
+    """Return one clause, cause and cure where they are known, for a failed command that asks no host."""
+    return _known(_HERE, error) or _last_word(error)
+
+
+def is_redirect(error: GitError) -> bool:
+    """Tell whether the server redirects and Git was told not to follow."""
+    return re.search(r"returned error: 3\d\d", error.stderr) is not None
+
+
+def is_missing_ref(error: GitError) -> bool:
+    """Tell whether `git clone --branch` found neither a branch nor a tag of that name."""
+    return (
+        re.search(r"Remote branch .* not found in upstream", error.stderr) is not None
+    )
+
+
+def _known(causes: Sequence[tuple[str, str]], error: GitError) -> str:
+    """Return the sentence of the first of the causes that Git's words show, or the empty string."""
+    flags = re.IGNORECASE | re.MULTILINE
+    return next(
+        (
+            sentence
+            for pattern, sentence in causes
+            if re.search(pattern, error.stderr, flags)
+        ),
+        "",
+    )
+
+
+def _last_word(error: GitError) -> str:
+    lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    last = next(
+        (line for line in reversed(lines) if line.startswith("fatal:")),
+        lines[-1] if lines else "no reason given",
+    )
+    # What a server redirects to may hold a login.
+    return f"Git says: {re.sub(r'://[^/@ ]*@', '://', last.removeprefix('fatal:').strip())}"

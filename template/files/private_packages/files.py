@@ -1,0 +1,113 @@
+"""Reading and writing files alike on every system: the one writer of the command.
+
+Line endings stay as they are. A file is replaced in one step, so that a killed run leaves the old one or
+the new one. Windows refuses a rename or a removal while a virus scanner has the file open: both are tried
+again for two seconds. It also refuses to re-create a hidden file: that one is written in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# How long Windows' refusals are outwaited, in seconds.
+PATIENCE = 2.0
+
+
+def read_text(path: Path) -> str:
+    """Return a text with line feeds only; bytes that are no UTF-8 survive until `write_text`.
+
+    Raises OSError.
+    """
+    return path.read_bytes().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Replace a file's text, with the line endings that it has; a new file gets line feeds.
+
+    ``private``: nobody else may read it (mode 0600). Raises OSError.
+    """
+    before = path.read_bytes() if path.exists() else b""
+    ending = b"\r\n" if b"\r\n" in before else b"\n"
+    content = text.encode("utf-8", "surrogateescape").replace(b"\n", ending)
+    if path.is_symlink() or _is_hidden(path):
+        with path.open("r+b") as file:
+            file.write(content)
+            file.truncate()
+        return
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        mode = 0o600 if private else 0o666
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        if before and not private:
+            beside.chmod(stat.S_IMODE(path.stat().st_mode))
+        again(lambda: beside.replace(path))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def rename(source: Path, target: Path) -> None:
+    """Move a file or a folder within one disk, outwaiting who has it open. Raises OSError."""
+    again(lambda: source.replace(target))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with what is in it, as far as that goes; a missing one is no error.
+
+    Git makes its packs read-only, and Windows deletes no read-only file.
+    """
+    if path.is_dir() and not path.is_symlink():
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=_remove_read_only)
+        else:
+            shutil.rmtree(path, onerror=_remove_read_only)
+    elif path.is_symlink() or path.exists():
+        with contextlib.suppress(OSError):
+            again(path.unlink)
+
+
+def again(act: Callable[[], object]) -> None:
+    """Do something that Windows may refuse for a moment, until it works or `PATIENCE` is over. Raises OSError."""
+    limit = time.monotonic() + PATIENCE
+    while True:
+        try:
+            act()
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > limit:
+                raise
+            time.sleep(0.05)
+
+
+def why_not(error: OSError, place: str) -> str:
+    """Return one clause, cause and cure, for a file or folder at ``place`` that cannot be read or written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "the disk is full; make room"
+    return f"{error.strerror or error}; make {place} writable"
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell whether Windows hides a file, as Git for Windows does with those whose names start with a dot."""
+    try:
+        attributes: int = getattr(path.stat(), "st_file_attributes", 0)
+    except OSError:
+        return False
+    return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)
+
+
+def _remove_read_only(function: Callable[..., object], path: str, _: object) -> None:
+    """Go on where `shutil.rmtree` was refused."""
+    with contextlib.suppress(OSError):
+        Path(path).chmod(stat.S_IRWXU)
+        again(lambda: function(path))

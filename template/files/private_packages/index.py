@@ -1,0 +1,241 @@
+"""Asking the private index which files it offers: one request a package (PEP 503, PEP 691, PEP 592)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import netrc
+import os
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http.client import HTTPException, HTTPResponse
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from private_packages.app import App
+from private_packages.config import Index
+from private_packages.credentials import MissingVariables, login
+from private_packages.errors import Failure
+from private_packages.findings import LOGIN
+from private_packages.git import silence_allowed
+from private_packages.names import listed, normalised
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.5, text/html;q=0.2"
+# A page of ten thousand files has some 4 MB; a file has rarely more than 1 GB.
+LARGEST_PAGE = 50_000_000
+LARGEST_FILE = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class OfferedFile:
+    """A file that the index offers: its name, its address, the sha256 that the page states, or empty."""
+
+    name: str
+    url: str
+    sha256: str
+    yanked: bool = False
+
+    @property
+    def version(self) -> str:
+        """The version in the file's name; empty for a file of another kind."""
+        return version_in(self.name)
+
+
+def version_in(name: str) -> str:
+    """Return the version in the name of a wheel or a source distribution, or the empty string."""
+    if name.endswith(".whl"):
+        parts = name.removesuffix(".whl").split("-")
+        return parts[1] if len(parts) in (5, 6) else ""
+    found = re.fullmatch(r"(.+)-([^-]+)\.(?:tar\.gz|zip|tar\.bz2|tgz)", name)
+    return found[2] if found else ""
+
+
+class NotThere(Failure):
+    """The index does not have a package of that name."""
+
+
+class _Elsewhere(Exception):
+    """A redirect that leaves the host."""
+
+
+class _SameHost(HTTPRedirectHandler):
+    """Follows a redirect on the same host, and stops before another one: the login would go there."""
+
+    def redirect_request(
+        self,
+        req: Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Any,
+        newurl: str,
+    ) -> Request | None:
+        """See `urllib.request.HTTPRedirectHandler`."""
+        here, there = urlsplit(req.full_url), urlsplit(newurl)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            raise _Elsewhere(there.hostname or "another host")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Links(HTMLParser):
+    """Collects the files on a page of a simple index (PEP 503)."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+        self.files: list[OfferedFile] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep what a link names; `base` moves what links start from (HTML)."""
+        given = dict(attrs)
+        href = given.get("href")
+        if tag == "base" and href:
+            self.page = urljoin(self.page, href)
+        if tag == "a" and href:
+            url, fragment = urldefrag(urljoin(self.page, href))
+            found = re.fullmatch(r"sha256=([0-9a-f]{64})", fragment)
+            self.files.append(
+                _offered(url, found[1] if found else "", "data-yanked" in given)
+            )
+
+
+def _offered(url: str, sha256: str, yanked: bool) -> OfferedFile:
+    return OfferedFile(
+        unquote(urlsplit(url).path.rpartition("/")[2]), url, sha256, yanked
+    )
+
+
+def files_of(app: App, name: str) -> list[OfferedFile]:
+    """Return the files that the private index offers under a name.
+
+    Raises `NotThere`, and `Failure` with one clause when the index cannot be asked.
+    """
+    index = _index(app)
+    page = f"{index.address}{normalised(name)}/"
+    with _open(app, page) as answer:
+        content = _limited(answer, LARGEST_PAGE)
+        if "json" in answer.headers.get_content_type():
+            return _from_json(content, answer.url, index)
+        links = _Links(answer.url)
+        links.feed(content.decode("utf-8", "replace"))
+        return links.files
+
+
+def sha256_of(app: App, file: OfferedFile) -> str:
+    """Return the sha256 that the page states for a file, or that of the file itself. Raises `Failure`."""
+    if file.sha256:
+        return file.sha256
+    digest = hashlib.sha256()
+    with _open(app, file.url) as answer:
+        for chunk in iter(lambda: answer.read(1 << 20), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _index(app: App) -> Index:
+    if app.config.index is None:
+        raise Failure("this app has no private index")
+    return app.config.index
+
+
+def _open(app: App, url: str) -> HTTPResponse:
+    """Ask the index, with its own login where the address is on its host."""
+    index = _index(app)
+    headers = {"Accept": ACCEPT, "User-Agent": "private-packages"}
+    if urlsplit(url).netloc == index.host:
+        try:
+            pair = (
+                ":".join(login(index.user_info, app.environ))
+                if index.user_info
+                else _from_netrc(index.host)
+            )
+        except MissingVariables as error:
+            raise Failure(f"{error}; type `{LOGIN}`") from error
+        if pair:
+            headers["Authorization"] = "Basic " + base64.b64encode(
+                pair.encode()
+            ).decode("ascii")
+    request = Request(url, headers=headers)
+    try:
+        answer: HTTPResponse = build_opener(_SameHost).open(
+            request, timeout=silence_allowed(app.environ)
+        )
+        return answer
+    except _Elsewhere as error:
+        raise NotThere(
+            f"{index.host} does not have it and sends the question on to {error}; publish it there, or correct its name"
+        ) from None
+    except HTTPError as error:
+        error.close()
+        raise _refusal(error.code, index) from None
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise Failure(
+            f"{index.host} does not answer ({reason}); try again when it is up"
+        ) from None
+
+
+def _refusal(status: int, index: Index) -> Failure:
+    """Return what an HTTP status of the index means."""
+    names = listed(index.variables) or "your ~/.netrc"
+    if status == 404:
+        return NotThere(
+            f"{index.host} does not have it (404); publish it there, or correct its name"
+        )
+    if status in (401, 403):
+        return Failure(
+            f"{index.host} refuses the login from {names} ({status}); set a valid one with `{LOGIN} --again NAME`"
+        )
+    if status == 407:
+        return Failure(
+            f"the proxy on the way to {index.host} wants a login (407); set it in the proxy's address"
+        )
+    return Failure(f"{index.host} answers with {status}; try again when it works")
+
+
+def _limited(answer: HTTPResponse, most: int) -> bytes:
+    try:
+        content = answer.read(most + 1)
+    except (OSError, HTTPException) as error:
+        raise Failure(
+            f"the connection to the index broke in the middle ({error}); try again"
+        ) from error
+    if len(content) > most:
+        raise Failure("the index answers with more than a page of files can have")
+    return content
+
+
+def _from_json(content: bytes, page: str, index: Index) -> list[OfferedFile]:
+    """Return the files of a page in JSON (PEP 691)."""
+    try:
+        files = json.loads(content)["files"]
+        found = []
+        for one in files:
+            sha256 = str(one.get("hashes", {}).get("sha256", ""))
+            sha256 = sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else ""
+            offered = _offered(
+                urldefrag(urljoin(page, one["url"]))[0], sha256, bool(one.get("yanked"))
+            )
+            found.append(
+                OfferedFile(str(one["filename"]), offered.url, sha256, offered.yanked)
+            )
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Failure(
+            f"{index.host} answers with JSON that is no page of an index"
+        ) from error
+
+
+def _from_netrc(host: str) -> str:
+    """Return the login of ~/.netrc for a host, which pip and uv use too, or nothing."""
+    try:
+        found = netrc.netrc(os.environ.get("NETRC")).authenticators(
+            host.partition(":")[0]
+        )
+    except (OSError, netrc.NetrcParseError):
+        return ""
+    return f"{found[0]}:{found[2]}" if found else ""

@@ -1,0 +1,191 @@
+"""What each private package stood for when it was last made: private-packages.lock, written by the command.
+
+A submodule and a Git line have ``url``, ``ref`` and ``commit``. A package of the index has ``version`` and the
+sha256 of each file that the private index offers for it. So a clone, a robot and a colleague know what one
+machine knew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from private_packages.errors import Failure
+from private_packages.files import read_text, write_text
+from private_packages.names import COMMAND, normalised
+
+FILE = "private-packages.lock"
+FORMAT = 1
+_HEAD = (
+    f"# What each private package stands for; written by `{COMMAND}`.\n"
+    "# Commit it. Do not edit it.\n"
+    f"format = {FORMAT}\n"
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+
+
+@dataclass(frozen=True)
+class LockedCommit:
+    """A submodule or a Git line: the commit that ``ref`` of the repository ``url`` stood for."""
+
+    name: str
+    strategy: str
+    url: str
+    ref: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class LockedVersion:
+    """A package of the private index: sha256 by file name. ``requirement`` is the line that it was taken for.
+
+    The requirement is empty for a package that only another one needs.
+    """
+
+    name: str
+    requirement: str
+    version: str
+    files: dict[str, str] = field(default_factory=dict)
+    strategy: str = "index"
+
+
+Locked = LockedCommit | LockedVersion
+
+
+class Lock(dict[str, Locked]):
+    """The entries by normalised name."""
+
+    def commit_of(self, name: str, strategy: str) -> LockedCommit | None:
+        """Return the entry of a submodule or a Git line."""
+        found = self.get(normalised(name))
+        return (
+            found
+            if isinstance(found, LockedCommit) and found.strategy == strategy
+            else None
+        )
+
+    def version_of(self, name: str) -> LockedVersion | None:
+        """Return the entry of a package of the index."""
+        found = self.get(normalised(name))
+        return found if isinstance(found, LockedVersion) else None
+
+    def put(self, locked: Locked) -> None:
+        """Add or replace an entry."""
+        self[normalised(locked.name)] = locked
+
+
+def load(folder: Path) -> Lock:
+    """Read a folder's private-packages.lock; without one nothing is locked. Raises `Failure`."""
+    try:
+        text = read_text(folder / FILE)
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise Failure(f"{FILE} cannot be read: {error.strerror}.") from error
+    return parse(text)
+
+
+def parse(text: str) -> Lock:
+    """Read the text of a private-packages.lock. Raises `Failure`."""
+    if re.search(r"(?m)^(?:<<<<<<<|>>>>>>>) ", text):
+        raise Failure(
+            f"{FILE} has merge conflicts; keep one side of each, then type `{COMMAND} sync`."
+        )
+    try:
+        data = tomllib.loads(text)
+        if data.get("format") != FORMAT:
+            raise ValueError(f"format {data.get('format')!r}")
+        return _locks(data.get("packages", []))
+    except (
+        tomllib.TOMLDecodeError,
+        RecursionError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise Failure(
+            f"{FILE} is damaged ({error}); take it back with `git checkout -- {FILE}`."
+        ) from error
+
+
+def _locks(tables: list[dict[str, Any]]) -> Lock:
+    lock = Lock()
+    for table in tables:
+        if "commit" in table:
+            entry: Locked = LockedCommit(
+                name=str(table["name"]),
+                strategy=str(table["strategy"]),
+                url=str(table["url"]),
+                ref=str(table.get("ref", "")),
+                commit=_plain(_COMMIT, table["commit"]),
+            )
+        else:
+            entry = LockedVersion(
+                name=str(table["name"]),
+                requirement=str(table.get("requirement", "")),
+                version=str(table["version"]),
+                files={
+                    _plain(_FILE, one["name"]): _plain(_SHA256, one["sha256"])
+                    for one in table["files"]
+                },
+            )
+        lock.put(entry)
+    return lock
+
+
+def _plain(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{value!r:.80}")
+    return value
+
+
+def dump(entries: Iterable[Locked]) -> str:
+    """Return the text of a private-packages.lock: a table a package, by name, so that two branches merge."""
+    tables = [_HEAD]
+    for entry in sorted(entries, key=lambda one: normalised(one.name)):
+        lines = [
+            "[[packages]]",
+            f"name = {_string(entry.name)}",
+            f"strategy = {_string(entry.strategy)}",
+        ]
+        if isinstance(entry, LockedCommit):
+            lines += [
+                f"{key} = {_string(getattr(entry, key))}"
+                for key in ("url", "ref", "commit")
+            ]
+        else:
+            if entry.requirement:
+                lines.append(f"requirement = {_string(entry.requirement)}")
+            lines += [f"version = {_string(entry.version)}", "files = ["]
+            lines += [
+                f"    {{ name = {_string(name)}, sha256 = {_string(sha256)} }},"
+                for name, sha256 in sorted(entry.files.items())
+            ]
+            lines.append("]")
+        tables.append("\n".join(lines) + "\n")
+    return "\n".join(tables)
+
+
+def save(folder: Path, lock: Lock) -> bool:
+    """Write a folder's private-packages.lock if it changed; tell whether it did. Raises OSError."""
+    path = folder / FILE
+    text = dump(lock.values())
+    if path.exists() and read_text(path) == text:
+        return False
+    if not lock and not path.exists():
+        return False
+    write_text(path, text)
+    return True
+
+
+def _string(value: str) -> str:
+    """Return a value as a basic string of TOML, of which JSON's strings are a part."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,123 @@
+"""What a package in a folder needs and can do, read as data from a stranger: none of its code runs.
+
+Only regular files inside the package's folder are read, at most 1 MB of each. Only requirements of plain form
+come out: a name, extras, a specifier and a marker (PEP 508), never an address, a `$` or an option.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from private_packages.markers import is_marker
+
+LARGEST = 1_000_000
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+# PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with neither dev nor local part.
+_VERSION = (
+    r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?[0-9]*)?"
+    r"(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?"
+)
+_DEV = r"(?:[-_.]?dev[-_.]?[0-9]*)?"
+_LOCAL = r"(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?"
+_CLAUSE = (
+    rf"(?:(?:==|!=)\s*(?:{_VERSION}\.\*|{_VERSION}{_DEV}{_LOCAL})"
+    rf"|~=\s*v?(?:[0-9]+!)?[0-9]+\.[0-9]+[0-9.a-z]*|(?:<=|>=|<|>)\s*{_VERSION}{_DEV})"
+)
+_SPECIFIER = rf"(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*\s*,?)"
+_REQUIREMENT = re.compile(
+    rf"({_NAME})\s*(\[\s*(?:{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?\s*"
+    rf"(\(\s*{_SPECIFIER}\s*\)|{_SPECIFIER})?\s*(?:;\s*(.+))?",
+    re.IGNORECASE,
+)
+
+
+class Unreadable(Exception):
+    """A package's file cannot be used; the message is a clause about that package."""
+
+
+def read_file(root: Path, name: str) -> str | None:
+    """Return the text of a package's file, or None where there is none. Raises `Unreadable`.
+
+    A link that leads out of the package, a device and a file over 1 MB are not read.
+    """
+    path = root / name
+    try:
+        if not path.exists() and not path.is_symlink():
+            return None
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise Unreadable(f"its {name} leads out of its repository")
+        if not path.is_file():
+            raise Unreadable(f"its {name} is no file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise Unreadable(f"its {name} is larger than 1 MB")
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"its {name} is no UTF-8") from error
+    except OSError as error:
+        raise Unreadable(f"its {name} cannot be read ({error.strerror})") from error
+
+
+def read_pyproject(root: Path) -> dict[str, Any]:
+    """Return a package's pyproject.toml; empty without one. Raises `Unreadable`."""
+    text = read_file(root, "pyproject.toml")
+    if text is None:
+        return {}
+    try:
+        return tomllib.loads(text)
+    # Nested too deep, or a number too long to convert.
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise Unreadable("its pyproject.toml is no TOML") from error
+
+
+def is_installable(root: Path) -> bool:
+    """Tell whether an installer can install a folder: it has a pyproject.toml with a project or a build system,
+    or a setup.py (PEP 517, PEP 621). Raises `Unreadable`.
+    """
+    if (root / "setup.py").is_file():
+        return True
+    data = read_pyproject(root)
+    return "project" in data or "build-system" in data
+
+
+def requirements_of(root: Path) -> list[str] | None:
+    """Return what a package says that it needs (`[project] dependencies`, PEP 621), in plain form.
+
+    None: it says it in another way, so that only building it would tell. Raises `Unreadable`.
+    """
+    project = read_pyproject(root).get("project")
+    if not isinstance(project, dict):
+        return None
+    dynamic = project.get("dynamic", [])
+    if isinstance(dynamic, list) and "dependencies" in dynamic:
+        return None
+    lines = project.get("dependencies", [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise Unreadable("its list of dependencies is no list of requirements")
+    return [plain(line) for line in lines]
+
+
+def plain(line: str) -> str:
+    """Return a requirement of plain form, with single spaces. Raises `Unreadable` for any other."""
+    shown = re.sub(r"[^\x20-\x7e]", "?", line)[:80]
+    found = (
+        _REQUIREMENT.fullmatch(line.strip())
+        if len(line) < 1000 and line.isascii()
+        else None
+    )
+    if found is None or "\n" in line or (found[4] and not is_marker(found[4])):
+        raise Unreadable(
+            f"it needs `{shown}`, which is not a plain name with a version; write it yourself"
+        )
+    return " ".join(line.split())
+
+
+def name_of(line: str) -> str:
+    """Return the name in a requirement of plain form."""
+    found = re.match(_NAME, line)
+    return found[0] if found else ""

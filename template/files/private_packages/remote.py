@@ -1,0 +1,84 @@
+"""Asking a Git host what a ref stands for: one request a package, none refused."""
+
+from __future__ import annotations
+
+import re
+
+from private_packages.app import App
+from private_packages.config import Package
+from private_packages.credentials import MissingVariables, with_helper
+from private_packages.diagnosis import explain, is_redirect
+from private_packages.errors import Failure, GitError
+from private_packages.findings import LOGIN
+
+# What speaks protocol 0 answers the first request with all refs (gitprotocol-http(5)).
+_LIST = ("-c", "protocol.version=0", "ls-remote")
+_WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def is_commit(ref: str) -> bool:
+    """Tell whether a ref is a whole commit id."""
+    return _WHOLE_COMMIT.fullmatch(ref) is not None
+
+
+def commit_of(app: App, package: Package, ref: str) -> str:
+    """Return the commit that a branch, a tag or, without a ref, the default branch stands for.
+
+    A branch comes before a tag of the same name, as pip looks for them. Empty: there is neither of that name.
+    A whole commit id is looked for among the host's refs; it may be there all the same. Raises `Failure`.
+    """
+    if not ref:
+        names = ["HEAD"]
+    elif is_commit(ref):
+        names = []
+    else:
+        names = [f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}"]
+    found: dict[str, str] = {}
+    for line in _listed(app, package, *names):
+        commit, _, name = line.partition("\t")
+        found[name] = commit
+    if is_commit(ref):
+        return ref if ref in found.values() else ""
+    for name in names if not ref else (names[0], names[2], names[1]):
+        if name in found:
+            return found[name]
+    return ""
+
+
+def tags_of(app: App, package: Package) -> list[str]:
+    """Return the tags of a package's repository, the highest version first, as Git sorts them. Raises `Failure`."""
+    order = ("--sort=-version:refname", "--refs", "--tags")
+    return [
+        line.partition("\trefs/tags/")[2]
+        for line in _listed(app, package, options=order)
+    ]
+
+
+def _listed(
+    app: App, package: Package, *patterns: str, options: tuple[str, ...] = ()
+) -> list[str]:
+    try:
+        try:
+            listed = app.git.ask(
+                *_LIST,
+                *options,
+                "--",
+                package.url,
+                *patterns,
+                cwd=app.folder,
+                env=app.git_login(package),
+            )
+        except GitError as error:
+            if not (package.user_info and is_redirect(error)):
+                raise
+            env = with_helper(app.git.env, [package], app.folder)
+            listed = app.git.ask(
+                *_LIST, *options, "--", package.url, *patterns, cwd=app.folder, env=env
+            )
+    except MissingVariables as error:
+        raise Failure(f"{error}; type `{LOGIN}`") from error
+    except GitError as error:
+        raise Failure(
+            explain(error, url=package.url, variables=package.variables)
+        ) from error
+    return listed.splitlines()

@@ -1,0 +1,131 @@
+"""The app's requirements.txt: the block that the command writes, and reading the file as installers do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from private_packages.app import App
+from private_packages.blocks import read_block
+from private_packages.errors import Failure
+from private_packages.files import read_text
+from private_packages.needs import Unreadable
+from private_packages.strategies import STRATEGIES
+
+FILE = "requirements.txt"
+_COMMENT = re.compile(r"(?:^|\s+)#.*$")
+
+
+def body(
+    app: App, former: list[str] | None = None
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the lines of the block, and for each package that could not be read its name and why.
+
+    ``former`` is the block as it stands; None reads it. Raises `Failure` when the block is damaged.
+    """
+    before = current_block(app) if former is None else former
+    lines = option_lines(app)
+    failed: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for package in app.config.packages:
+        try:
+            found = STRATEGIES[package.strategy].lines(app, package, before)
+        except Unreadable as error:
+            failed.append((package.name, str(error)))
+            continue
+        # Two packages may need the same.
+        lines += [line for line in found if line.startswith("#") or line not in seen]
+        seen.update(found)
+    return lines, failed
+
+
+def option_lines(app: App) -> list[str]:
+    """Return the line that names the private index to pip and uv."""
+    index = app.config.index
+    if index is None:
+        return []
+    return [
+        f"{'--index-url' if index.scope == 'only' else '--extra-index-url'} {index.url}"
+    ]
+
+
+def current_block(app: App) -> list[str]:
+    """Return the block as it stands; empty where there is none. Raises `Failure`."""
+    try:
+        return read_block(read_text(app.folder / FILE)) or []
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise Failure(
+            f"{FILE} holds {error} of the block that `python -m private_packages sync` writes;"
+            " delete what is left of the block, then type that command."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Line:
+    """One logical line: comments are gone, continued lines are joined; ``place`` is ``requirements.txt:3``."""
+
+    text: str
+    place: str
+
+
+def read(folder: Path, name: str = FILE) -> Iterator[Line]:
+    """Yield the lines that an installer reads, those of included files in their place (pip, "Requirements File Format").
+
+    Only files inside the app are included. Raises `Failure`.
+    """
+    yield from _read(folder, folder / name, frozenset())
+
+
+def _read(folder: Path, path: Path, above: frozenset[Path]) -> Iterator[Line]:
+    place = path.name if path.parent == folder else path.relative_to(folder).as_posix()
+    try:
+        text = read_text(path)
+    except FileNotFoundError as error:
+        raise Failure(
+            f"There is no {place}; take it back with `git checkout -- {place}`."
+        ) from error
+    except OSError as error:
+        raise Failure(f"{place} cannot be read: {error.strerror}.") from error
+    for number, joined in _joined(text.removeprefix("\ufeff")):
+        line = _COMMENT.sub("", joined).strip()
+        if not line:
+            continue
+        included = re.fullmatch(r"(?:-r|--requirement)(?:\s+|=)?(\S+)", line)
+        if included is None:
+            yield Line(line, f"{place}:{number}")
+            continue
+        target = (path.parent / included[1]).resolve()
+        if (
+            not target.is_relative_to(folder.resolve())
+            or target in above
+            or target == path.resolve()
+        ):
+            raise Failure(
+                f"{place}:{number} includes {included[1]}, which is not a file of its own inside the app; write its lines here."
+            )
+        yield from _read(
+            folder,
+            folder / target.relative_to(folder.resolve()),
+            above | {path.resolve()},
+        )
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield logical lines with the number of their first line: a backslash at the end joins the next."""
+    start = 1
+    parts: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not parts:
+            start = number
+        # A comment ends a line, whatever stands at its end.
+        if line.endswith("\\") and not _COMMENT.search(line):
+            parts.append(line.removesuffix("\\"))
+            continue
+        yield start, "".join([*parts, line])
+        parts = []
+    if parts:
+        yield start, "".join(parts)

@@ -1,0 +1,250 @@
+"""What would be installed, and where it comes from: uv resolves, this compares the result with the lock."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from private_packages import requirements
+from private_packages.allow import Allowed
+from private_packages.app import App
+from private_packages.config import Package
+from private_packages.errors import Failure
+from private_packages.findings import SYNC
+from private_packages.lock import Lock, LockedVersion
+from private_packages.names import normalised
+from private_packages.needs import is_installable
+from private_packages.requirements import Line
+from private_packages.strategies.submodule import root_of
+from private_packages.uv import Uv, index_options, names_option
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")
+_DIRECT = re.compile(rf"({_NAME.pattern}\s*(?:\[[^\]]*\])?)\s*@\s*(\S+)(.*)")
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One line of what uv resolved.
+
+    ``source`` is what stands behind the name: ``==2.1.0``, ``@ git+…@commit`` or a path; ``index`` the address of
+    the index that it comes from, ``hashes`` the sha256 of the files that are there.
+    """
+
+    name: str
+    source: str
+    index: str = ""
+    hashes: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The version, where it comes from an index."""
+        return self.source.removeprefix("==") if self.source.startswith("==") else ""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What uv resolved, and the options with which it is installed."""
+
+    pinned: tuple[Pinned, ...]
+    options: tuple[str, ...]
+    constraints: str = field(repr=False)
+
+    def named(self, name: str) -> Pinned | None:
+        """Return the line of a package."""
+        return next(
+            (one for one in self.pinned if normalised(one.name) == normalised(name)),
+            None,
+        )
+
+
+def resolve(app: App, uv: Uv, lock: Lock, allowed: Allowed, python: Path) -> Resolution:
+    """Let uv resolve the app's requirements.txt for a Python; nothing is built that is not allowed.
+
+    Raises `Failure`, also for a line that cannot be vouched for.
+    """
+    lines = list(_input(app, lock, allowed))
+    constraints = "\n".join(_constraints(app, lock)) + "\n"
+    built = [
+        one.name for one in app.config.packages if one.strategy != "index"
+    ] + sorted(allowed.build)
+    options = (
+        *index_options(app),
+        *("--index-strategy", "first-index", "--only-binary", ":all:"),
+        *names_option("--no-binary", built),
+        *("--python", str(python)),
+    )
+    with _constraints_file(constraints) as file:
+        output = uv.run(
+            *("pip", "compile", "--quiet", "-", "-c", file, "-b", file, *options),
+            *(
+                "--generate-hashes",
+                "--no-header",
+                "--no-annotate",
+                "--no-strip-extras",
+                "--emit-index-annotation",
+            ),
+            stdin="\n".join(lines) + "\n",
+        )
+    pinned = tuple(read_compiled(output, app))
+    return Resolution(pinned, options, constraints)
+
+
+def install(app: App, uv: Uv, lock: Lock, resolution: Resolution) -> str:
+    """Install exactly what was resolved; files of the private index only by the lock's hashes. Raises `Failure`."""
+    private = [one.name for one in resolution.pinned if lock.version_of(one.name)]
+    lines = [line for one in resolution.pinned for line in _install_line(one, lock)]
+    with _constraints_file(resolution.constraints) as file:
+        return uv.run(
+            *("pip", "install", "--no-deps", "-b", file, *resolution.options),
+            # A file of the same version that is installed already may be a stranger's.
+            *names_option("--reinstall-package", private),
+            *("-r", "-"),
+            stdin="\n".join(lines) + "\n",
+        )
+
+
+class _constraints_file(tempfile.TemporaryDirectory[str]):  # noqa: N801  used as a function
+    """A file with constraints, as long as uv reads it; it holds no login."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def __enter__(self) -> str:
+        path = Path(super().__enter__(), "constraints.txt")
+        path.write_text(self._text, encoding="utf-8")
+        return str(path)
+
+
+def _input(app: App, lock: Lock, allowed: Allowed) -> Iterator[str]:
+    """Yield the lines of requirements.txt as uv gets them: without logins, each private one at its locked place."""
+    options = requirements.option_lines(app)
+    for line in requirements.read(app.folder):
+        editable = _EDITABLE.fullmatch(line.text)
+        if editable:
+            yield f"-e {_editable(app, line, editable[1].strip())}"
+        elif line.text.startswith("-"):
+            if line.text not in options and line.text not in allowed.options:
+                raise _unvouched(
+                    line, "is an option that decides where packages come from"
+                )
+        else:
+            yield _requirement(app, lock, line)
+
+
+def _editable(app: App, line: Line, path: str) -> Path:
+    target = (app.folder / path).resolve()
+    for package in app.config.of("submodule"):
+        if target == root_of(app, package).resolve():
+            return target
+    if target == app.folder.resolve():
+        return target
+    raise _unvouched(line, f"installs {path}, which is no submodule of the answers")
+
+
+def _requirement(app: App, lock: Lock, line: Line) -> str:
+    found = _NAME.match(line.text)
+    package = app.config.named(found[0]) if found else None
+    if found is None:
+        raise _unvouched(line, "is no requirement with a name")
+    direct = _DIRECT.fullmatch(line.text)
+    if package is None or package.strategy == "submodule":
+        if "$" in line.text:
+            raise _unvouched(
+                line,
+                "names an environment variable, whose value would go wherever the line says",
+            )
+        return line.text
+    if " ".join(line.text.split()) != " ".join(package.requirement.split()):
+        raise Failure(
+            f"{line.place}: `{_shown(line.text)}` is not the line of {package.name} in private-packages.toml"
+            f" (`{_shown(package.requirement)}`). Remove it, then type `{SYNC}`."
+        )
+    if package.strategy == "git" and direct:
+        return f"{direct[1]} @ {_address(package, lock)}{direct[3]}"
+    return line.text
+
+
+def _address(package: Package, lock: Lock) -> str:
+    """Return a Git package's address for uv: no login, at the commit that the lock says."""
+    locked = lock.commit_of(package.name, package.strategy)
+    ref = locked.commit if locked else package.ref
+    fragment = f"#subdirectory={package.subdirectory}" if package.subdirectory else ""
+    url = (
+        package.url
+        if "://" in package.url
+        else "ssh://" + package.url.replace(":", "/", 1)
+    )
+    return f"git+{url}{'@' if ref else ''}{ref}{fragment}"
+
+
+def _constraints(app: App, lock: Lock) -> Iterator[str]:
+    """Yield a line for each private name that puts it in its place, whoever needs it."""
+    for package in app.config.packages:
+        if package.strategy == "git":
+            yield f"{package.name} @ {_address(package, lock)}"
+        elif package.strategy == "submodule" and is_installable(root_of(app, package)):
+            yield f"{package.name} @ {root_of(app, package).resolve().as_uri()}"
+    for locked in lock.values():
+        if isinstance(locked, LockedVersion):
+            yield f"{locked.name}=={locked.version}"
+
+
+def _unvouched(line: Line, why: str) -> Failure:
+    return Failure(
+        f"{line.place}: `{_shown(line.text)}` {why}. Remove it, or allow it with a reason in private-packages.allow.toml."
+    )
+
+
+def _shown(text: str) -> str:
+    return re.sub(r"://[^/@\s]*@", "://", text)[:100]
+
+
+def read_compiled(output: str, app: App) -> Iterator[Pinned]:
+    """Yield what `uv pip compile` printed, a package each."""
+    for block in re.split(r"\n(?=[^\s])", output.strip()):
+        if not block.strip():
+            continue
+        first, *rest = block.replace("\\\n", "\n").splitlines()
+        hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", block))
+        index = next(
+            (
+                found[1]
+                for line in rest
+                if (found := re.fullmatch(r"\s*# from (\S+)", line))
+            ),
+            "",
+        )
+        first = first.strip()
+        if first.startswith("-e "):
+            yield Pinned(_submodule_at(app, first.removeprefix("-e ")), first)
+            continue
+        found = _NAME.match(first)
+        if found is None:
+            raise Failure(f"uv resolved something that has no name: `{_shown(first)}`.")
+        rest_of_line = re.sub(r"^\s*\[[^\]]*\]", "", first[found.end() :]).strip()
+        yield Pinned(found[0], rest_of_line.partition(" ;")[0].strip(), index, hashes)
+
+
+def _submodule_at(app: App, url: str) -> str:
+    for package in app.config.of("submodule"):
+        if (
+            root_of(app, package).resolve().as_uri() == url.strip()
+            or str(root_of(app, package).resolve()) == url.strip()
+        ):
+            return package.name
+    return url
+
+
+def _install_line(one: Pinned, lock: Lock) -> Sequence[str]:
+    if one.source.startswith("-e "):
+        return [one.source]
+    locked = lock.version_of(one.name)
+    hashes = sorted(locked.files.values()) if locked else one.hashes
+    options = "".join(f" \\\n    --hash=sha256:{sha256}" for sha256 in hashes)
+    separator = "" if one.source.startswith("=") else " "
+    return [f"{one.name}{separator}{one.source}{options}"]

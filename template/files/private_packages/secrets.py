@@ -1,0 +1,53 @@
+"""Literal logins in tracked files: looked for by Git, in the shapes that hosts give out."""
+
+from __future__ import annotations
+
+from private_packages.allow import load
+from private_packages.app import App
+from private_packages.errors import GitError
+from private_packages.findings import Finding
+from private_packages.strategies.base import View
+
+# Logins in addresses, and tokens of known hosts (POSIX extended regular expressions).
+_PATTERNS = (
+    r"[a-z+]+://[^/@:[:space:]\"'`<>$]*:[^/@[:space:]\"'`<>$*.…]{3,}@[A-Za-z0-9]",
+    r"(ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{36}",
+    r"github_pat_[A-Za-z0-9_]{40}",
+    r"glpat-[A-Za-z0-9_-]{20}",
+    r"pypi-AgEI[A-Za-z0-9_-]{40}",
+    r"ATATT3[A-Za-z0-9_=-]{40}",
+    r"AKIA[A-Z0-9]{16}",
+)
+
+
+def find(app: App, view: View) -> list[Finding]:
+    """Return the lines of tracked files that hold a literal login, unless private-packages.allow.toml names them.
+
+    Where the app is in no repository nothing is tracked. Raises `Failure`, and `GitError` when Git cannot look.
+    """
+    if view.repository is None:
+        return []
+    patterns = [part for pattern in _PATTERNS for part in ("-e", pattern)]
+    try:
+        listed = app.git.run(
+            "grep", "-nIE", "--full-name", "-z", *patterns, "--", ".", cwd=app.folder
+        )
+    except GitError as error:
+        # Nothing found is exit 1 without a word (git-grep(1)).
+        if error.stderr.strip():
+            raise
+        return []
+    allowed = load(app.folder).secrets
+    found = []
+    for line in filter(None, listed.splitlines()):
+        name, number, text = [*line.split("\0", 2), "", ""][:3]
+        name = name.removeprefix(view.repository.prefix)
+        if not any(file == name and part in text for file, part in allowed):
+            found.append(
+                Finding(
+                    "secret",
+                    "",
+                    f"{name}:{number} holds a literal login; take it out, and have it revoked",
+                )
+            )
+    return found

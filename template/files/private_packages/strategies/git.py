@@ -1,0 +1,134 @@
+"""A Git line: ``name @ git+https://…@ref`` in requirements.txt, installed by pip or uv."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from private_packages import remote
+from private_packages.app import App
+from private_packages.config import Package
+from private_packages.errors import Failure
+from private_packages.findings import INSTALL, SYNC, Finding
+from private_packages.lock import Lock, LockedCommit
+from private_packages.names import COMMAND
+from private_packages.strategies.base import View
+from private_packages.versions import newer_than
+
+
+def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:
+    """Return the line as it was typed."""
+    return [package.requirement]
+
+
+def learn(app: App, package: Package) -> LockedCommit | None:
+    """Ask for the commit of the ref; an abbreviated commit only an installer can find."""
+    commit = (
+        package.ref
+        if remote.is_commit(package.ref)
+        else remote.commit_of(app, package, package.ref)
+    )
+    if not commit:
+        if (
+            all(sign in "0123456789abcdef" for sign in package.ref)
+            and len(package.ref) >= 7
+        ):
+            return None
+        raise Failure(no_such_ref(app, package))
+    return LockedCommit(
+        package.name, package.strategy, package.url, package.ref, commit
+    )
+
+
+def no_such_ref(app: App, package: Package) -> str:
+    """Return the clause about a ref that a repository does not have. Raises `errors.Failure`."""
+    tags = remote.tags_of(app, package)[:5]
+    return (
+        f"its repository has no tag, branch or commit `{package.ref}`"
+        + (f" (newest tags: {', '.join(tags)})" if tags else "")
+        + f"; name another with `{COMMAND} move {package.name} REF`"
+    )
+
+
+def is_made(package: Package, lock: Lock) -> bool:
+    """Tell whether the lock knows the commit of this address and ref."""
+    locked = lock.commit_of(package.name, package.strategy)
+    return locked is not None and (locked.url, locked.ref) == (package.url, package.ref)
+
+
+def disagreements(view: View, package: Package) -> list[Finding]:
+    """Say whether the lock is about something else."""
+    if is_made(package, view.lock):
+        return []
+    return [not_made(package, view.lock)]
+
+
+def not_made(package: Package, lock: Lock) -> Finding:
+    """Return what is said of a change that was not made yet."""
+    locked = lock.get(package.key)
+    before = getattr(locked, "ref", "") or getattr(locked, "version", "")
+    wanted = package.ref or "what is wanted"
+    text = (
+        f"the change from {before} to {wanted} was not made yet"
+        if before
+        else "it was never fetched"
+    )
+    return Finding("change-not-made", package.name, text, SYNC)
+
+
+def use(view: View, package: Package) -> list[Finding]:
+    """Compare what is installed with the lock (`direct_url.json`, PEP 610)."""
+    installed = view.probe.installed(package.name) if view.probe else None
+    if installed is None:
+        return [Finding("not-installed", package.name, "it is not installed", INSTALL)]
+    locked = view.lock.commit_of(package.name, package.strategy)
+    if not installed.commit:
+        text = f"it was installed from {installed.origin}, not from its repository"
+        return [Finding("wrong-source", package.name, text, INSTALL)]
+    if locked and installed.commit != locked.commit:
+        text = f"commit {installed.commit[:10]} is installed, and {locked.commit[:10]} ({package.ref}) is wanted"
+        return [Finding("wrong-version", package.name, text, INSTALL)]
+    return []
+
+
+def prove(app: App, package: Package, lock: Lock) -> list[Finding]:
+    """Ask whether the ref still is the commit that the lock says."""
+    locked = lock.commit_of(package.name, package.strategy)
+    try:
+        commit = remote.commit_of(app, package, package.ref)
+    except Failure as error:
+        return [Finding("cannot-ask", package.name, str(error))]
+    if locked and commit and commit != locked.commit:
+        text = (
+            f"`{package.ref or 'its default branch'}` is commit {commit[:10]} by now,"
+            f" and the lock says {locked.commit[:10]}, which stays"
+        )
+        return [
+            Finding(
+                "moved-upstream",
+                package.name,
+                text,
+                f"{COMMAND} move {package.name} {package.ref}".rstrip(),
+            )
+        ]
+    return []
+
+
+def newer(app: App, package: Package) -> list[str]:
+    """Return the tags of a higher version."""
+    return newer_than(package.ref, remote.tags_of(app, package))
+
+
+def at(package: Package, ref: str) -> Package:
+    """Put another ref behind the address, wherever the line has one."""
+    line = package.requirement
+    head, marker, rest = line, "", ""
+    for sign in ("#", " ;", ";"):
+        if sign in head:
+            head, marker, rest = line.partition(sign)
+            break
+    stem = head.rstrip()
+    space = head[len(stem) :]
+    if package.ref:
+        stem = stem.removesuffix(f"@{package.ref}")
+    return replace(package, requirement=f"{stem}@{ref}{space}{marker}{rest}", ref=ref)

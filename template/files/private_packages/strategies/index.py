@@ -1,0 +1,155 @@
+"""A package of the private index: ``name==version`` in requirements.txt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from private_packages import index as private_index
+from private_packages.app import App
+from private_packages.config import Package
+from private_packages.errors import Failure
+from private_packages.findings import INSTALL, Finding
+from private_packages.lock import Lock, LockedVersion
+from private_packages.strategies.base import View
+from private_packages.versions import is_final, is_same, key_of, newer_than
+
+_PIN = re.compile(r"([^<>=!~();]*?)(\(?\s*==\s*)([^\s*;()]+)(\s*\)?\s*(?:;.*)?)")
+
+
+def pin_of(package: Package) -> str:
+    """Return the one version that a line allows, or the empty string."""
+    found = _PIN.fullmatch(package.requirement)
+    return found[3] if found else ""
+
+
+def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:
+    """Return the line as it was typed."""
+    return [package.requirement]
+
+
+def learn(app: App, package: Package) -> LockedVersion | None:
+    """Ask for the files of the pinned version; where more than one is allowed, only an installer can tell."""
+    pin = pin_of(package)
+    return locked_at(app, package.name, pin, package.requirement) if pin else None
+
+
+def locked_at(app: App, name: str, version: str, requirement: str) -> LockedVersion:
+    """Return what the lock says of a version: every file that the private index offers for it.
+
+    Raises `errors.Failure` with one clause.
+    """
+    offered = private_index.files_of(app, name)
+    files = [file for file in offered if is_same(file.version, version)]
+    if not files:
+        versions = sorted(
+            {file.version for file in offered if is_final(file.version)},
+            key=lambda one: str(key_of(one)),
+        )
+        has = f"; it has {', '.join(versions[-3:])}" if versions else ""
+        raise Failure(
+            f"the private index offers no file of version {version}{has}; publish it there, or correct the line"
+        )
+    hashes = {file.name: private_index.sha256_of(app, file) for file in files}
+    return LockedVersion(
+        name=name, requirement=requirement, version=files[0].version, files=hashes
+    )
+
+
+def is_made(package: Package, lock: Lock) -> bool:
+    """Tell whether the lock's version was taken for this line."""
+    locked = lock.version_of(package.name)
+    return locked is not None and locked.requirement == package.requirement
+
+
+def disagreements(view: View, package: Package) -> list[Finding]:
+    """Say whether the lock is about something else."""
+    if is_made(package, view.lock):
+        return []
+    locked = view.lock.version_of(package.name)
+    text = (
+        f"the change from {locked.version} to {package.requirement} was not made yet"
+        if locked
+        else "the lock does not know its files yet"
+    )
+    return [Finding("change-not-made", package.name, text, INSTALL)]
+
+
+def use(view: View, package: Package) -> list[Finding]:
+    """Compare what is installed with the lock."""
+    installed = view.probe.installed(package.name) if view.probe else None
+    locked = view.lock.version_of(package.name)
+    if view.probe and not view.probe.applies(package.requirement):
+        return []
+    if installed is None:
+        return [Finding("not-installed", package.name, "it is not installed", INSTALL)]
+    if installed.folder or installed.commit:
+        text = f"it was installed from {installed.origin}, not from the index"
+        return [Finding("wrong-source", package.name, text, INSTALL)]
+    if locked and not is_same(installed.version, locked.version):
+        text = (
+            f"version {installed.version} is installed, and {locked.version} is wanted"
+        )
+        return [Finding("wrong-version", package.name, text, INSTALL)]
+    return []
+
+
+def prove(app: App, package: Package, lock: Lock) -> list[Finding]:
+    """Ask whether the index still offers the locked files, and no other for that version."""
+    locked = lock.version_of(package.name)
+    try:
+        offered = private_index.files_of(app, package.name)
+    except Failure as error:
+        return [Finding("cannot-ask", package.name, str(error))]
+    if locked is None:
+        return []
+    files = [file for file in offered if is_same(file.version, locked.version)]
+    if not files:
+        text = f"the private index does not offer {locked.version} any more"
+        return [Finding("gone", package.name, text, "")]
+    strange = [
+        file.name
+        for file in files
+        if locked.files.get(file.name) is None
+        or (file.sha256 and file.sha256 != locked.files[file.name])
+    ]
+    if strange:
+        text = (
+            f"the private index offers {strange[0]}, which is not the file that the lock knows;"
+            " it stays out. If your company published it, take it with"
+        )
+        return [
+            Finding(
+                "new-file",
+                package.name,
+                text,
+                f"python -m private_packages move {package.name} {locked.version}",
+            )
+        ]
+    return []
+
+
+def newer(app: App, package: Package) -> list[str]:
+    """Return the higher versions that the index offers and that nobody withdrew."""
+    offered = [
+        file.version
+        for file in private_index.files_of(app, package.name)
+        if not file.yanked
+    ]
+    return newer_than(
+        pin_of(package) or "0", [version for version in offered if version]
+    )
+
+
+def at(package: Package, ref: str) -> Package:
+    """Pin another version."""
+    if key_of(ref) is None:
+        raise Failure(f"`{ref}` is no version; write it as in `2.1.0`")
+    found = _PIN.fullmatch(package.requirement)
+    if found is None:
+        raise Failure(
+            f"`{package.requirement}` is no pin, so there is nothing to move;"
+            " change the line with `copier update --vcs-ref :current:`"
+        )
+    return replace(package, requirement=f"{found[1]}{found[2]}{ref}{found[4]}")

@@ -1,0 +1,215 @@
+"""A Git submodule at app/submodules/<name>.
+
+On plain Python it is a real installation (``-e ./app/submodules/<name>``). VIKTOR installs nothing from `app/`:
+there the finder in `app/_submodules.py` serves it, and what it needs is taken over into requirements.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from private_packages.app import App
+from private_packages.config import Package
+from private_packages.findings import INSTALL, SYNC, Finding
+from private_packages.lock import Lock, LockedCommit
+from private_packages.names import COMMAND
+from private_packages.needs import Unreadable, is_installable, name_of, requirements_of
+from private_packages.strategies import git
+from private_packages.strategies.base import View
+from private_packages.submodules.plan import Folder, Module
+
+at = git.at
+newer = git.newer
+
+
+def root_of(app: App, package: Package) -> Path:
+    """Return the folder that holds the package's pyproject.toml."""
+    return app.folder / package.path / package.subdirectory
+
+
+def is_fetched(app: App, package: Package) -> bool:
+    """Tell whether the submodule has its files."""
+    return (app.folder / package.path / ".git").exists()
+
+
+def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:
+    """Return the editable line or, on VIKTOR, what the package needs; what stood there while it is not fetched."""
+    if app.config.platform == "viktor":
+        return _needs(app, package, former)
+    path = "/".join(filter(None, (package.path, package.subdirectory)))
+    nothing = f"# {package.name}: no installer can install it; `{COMMAND} install` makes it importable"
+    if not is_fetched(app, package):
+        return [nothing] if nothing in former else [f"-e ./{path}"]
+    return [f"-e ./{path}"] if is_installable(root_of(app, package)) else [nothing]
+
+
+def _needs(app: App, package: Package, former: Sequence[str]) -> list[str]:
+    heading = f"# needed by {package.name}:"
+    if not is_fetched(app, package):
+        return _below(heading, former)
+    found = requirements_of(root_of(app, package))
+    if found is None:
+        return []
+    kept = []
+    for line in found:
+        key = name_of(line)
+        if app.config.named(key):
+            continue
+        if key.lower().startswith(app.config.private_prefixes):
+            raise Unreadable(
+                f"it needs {key}, which is private and not among the answers; add its line with `copier update`"
+            )
+        kept.append(line)
+    return [heading, *kept] if kept else []
+
+
+def _below(heading: str, former: Sequence[str]) -> list[str]:
+    """Return a heading with its lines, up to the next heading."""
+    if heading not in former:
+        return []
+    start = list(former).index(heading)
+    end = next(
+        (n for n in range(start + 1, len(former)) if former[n].startswith("#")),
+        len(former),
+    )
+    return list(former[start:end])
+
+
+def learn(app: App, package: Package) -> LockedCommit | None:
+    """Nothing: `submodules.apply` knows the commit when it has fetched it."""
+    return None
+
+
+def is_made(package: Package, lock: Lock) -> bool:
+    """Tell whether the lock knows the commit of this address and ref."""
+    return git.is_made(package, lock)
+
+
+def disagreements(view: View, package: Package) -> list[Finding]:
+    """Say what of the lock, of `.gitmodules` and of the gitlink does not fit what is wanted."""
+    if not is_made(package, view.lock):
+        return [git.not_made(package, view.lock)]
+    locked = view.lock.commit_of(package.name, package.strategy)
+    if view.current is None or view.repository is None or locked is None:
+        return [
+            Finding(
+                "change-not-made", package.name, "the app is in no Git repository", SYNC
+            )
+        ]
+    path = view.repository.prefix + package.path
+    section, pinned = view.current.declared.get(path), view.current.gitlinks.get(path)
+    if section is None or pinned is None:
+        where = ".gitmodules" if section is None else "Git's index"
+        return [
+            Finding("change-not-made", package.name, f"{where} does not know it", SYNC)
+        ]
+    if section.get("url") != package.url:
+        text = f".gitmodules fetches it from {section.get('url')}, and the answers say {package.url}"
+        return [Finding("gitmodules", package.name, text, SYNC)]
+    if pinned != locked.commit:
+        text = (
+            f"its pin was moved by hand to {pinned[:10]};"
+            f" {package.ref or 'its default branch'} stood for {locked.commit[:10]}"
+        )
+        return [
+            Finding(
+                "moved-by-hand",
+                package.name,
+                text,
+                f"{COMMAND} move {package.name} {pinned}",
+            )
+        ]
+    return []
+
+
+def checked_out(view: View, package: Package) -> list[Finding]:
+    """Say whether the folder holds the commit that Git's index pins."""
+    if view.current is None or view.repository is None:
+        return []
+    path = view.repository.prefix + package.path
+    pinned = view.current.gitlinks.get(path)
+    if not pinned:
+        return []
+    if view.current.folders[path] is Folder.OCCUPIED:
+        text = f"{package.path} holds files that are no submodule; move them away"
+        return [Finding("occupied", package.name, text, SYNC)]
+    if view.current.folders[path] is Folder.EMPTY:
+        return [
+            Finding("not-fetched", package.name, f"{package.path} is empty", INSTALL)
+        ]
+    if view.current.modules[path] is not Module.READY:
+        return [Finding("half-made", package.name, "its checkout broke off", SYNC)]
+    head = view.current.heads[path]
+    if head and head != pinned:
+        text = f"{head[:10]} is checked out, and {pinned[:10]} is pinned; the next commit of all files would move the pin"
+        return [
+            Finding(
+                "other-commit",
+                package.name,
+                text,
+                f"git submodule update --init {package.path}",
+            )
+        ]
+    return []
+
+
+def use(view: View, package: Package) -> list[Finding]:
+    """Say whether the app runs the files in the folder."""
+    found = checked_out(view, package)
+    if found or view.probe is None:
+        return found
+    folder = (view.app.folder / package.path).resolve()
+    installed = view.probe.installed(package.name)
+    if view.app.config.platform == "python":
+        try:
+            installable = is_installable(root_of(view.app, package))
+        except Unreadable as error:
+            return [
+                Finding("unreadable", package.name, f"{error}; choose another ref", "")
+            ]
+        if installable and installed is None:
+            return [
+                Finding("not-installed", package.name, "it is not installed", INSTALL)
+            ]
+        if (
+            installable
+            and installed
+            and installed.folder
+            and installed.folder != root_of(view.app, package).resolve()
+        ):
+            text = f"it was installed from {installed.origin}, not from {package.path}"
+            return [Finding("wrong-source", package.name, text, INSTALL)]
+        if installable and installed and not installed.folder:
+            text = f"version {installed.version} from {installed.origin} is installed, not {package.path}"
+            return [Finding("wrong-source", package.name, text, INSTALL)]
+    modules = view.probe.modules_in(root_of(view.app, package))
+    if not modules:
+        return [
+            Finding(
+                "no-package",
+                package.name,
+                f"{package.path} holds no Python package; look at its ref",
+                "",
+            )
+        ]
+    for module in modules:
+        origin = view.probe.origins.get(module)
+        if origin is None:
+            return [
+                Finding(
+                    "not-importable",
+                    package.name,
+                    f"`import {module}` finds nothing",
+                    INSTALL,
+                )
+            ]
+        if not origin.is_relative_to(folder):
+            text = f"`import {module}` takes {origin}, not {package.path}"
+            return [Finding("imported-from-elsewhere", package.name, text, INSTALL)]
+    return []
+
+
+def prove(app: App, package: Package, lock: Lock) -> list[Finding]:
+    """Ask whether the ref still is the commit that the lock says; what is pinned stays, whatever moved."""
+    return git.prove(app, package, lock)

@@ -1,0 +1,314 @@
+"""Carrying a plan out: first the network, in parallel, then the switches, then the superproject's index at once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from private_packages.app import App
+from private_packages.diagnosis import explain
+from private_packages.errors import GitError
+from private_packages.files import again, read_text, remove, rename, why_not, write_text
+from private_packages.git import quoted
+from private_packages.repository import Repository
+from private_packages.submodules.fetch import Fetcher, NotDone, PutInPlace
+from private_packages.submodules.gitdir import read_link, relative_path, write_link
+from private_packages.submodules.plan import (
+    Action,
+    Add,
+    Adopt,
+    Current,
+    Declare,
+    Drop,
+    Fetching,
+    Move,
+    Populate,
+    Replace,
+    Section,
+    TakeOver,
+    Undeclare,
+    Wanted,
+)
+from private_packages.submodules.state import Settings, read_settings
+from private_packages.submodules.work import edited_in_half, work_in
+
+_T = TypeVar("_T")
+# More gains little: at eight the servers' answers, not the waiting, set the pace.
+PARALLEL = 8
+_VERBS = {
+    Add: "added",
+    Move: "moved",
+    Replace: "fetched from its new address",
+    Populate: "fetched",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one package: ``done`` or not, and a clause that says so."""
+
+    name: str
+    done: bool
+    text: str
+
+
+@dataclass
+class Result:
+    """What a plan came to. ``commits``: by path, what the lock may now say; ``dropped``: paths that went."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    commits: dict[str, str] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+
+def apply(
+    app: App, repository: Repository, actions: Sequence[Action], current: Current
+) -> Result:
+    """Carry ``actions`` out; each package fails or succeeds by itself.
+
+    Raises `GitError` and OSError about the superproject, and KeyboardInterrupt; what was finished stays.
+    """
+    result = Result()
+    if not actions:
+        return result
+    fetcher = Fetcher(app, repository, read_settings(repository))
+    gitlinks: dict[str, str | None] = {}
+    sections = [action for action in actions if isinstance(action, Declare | Undeclare)]
+    for section in sections:
+        _write_section(repository, section)
+    urls = addresses(current, sections)
+    for action in actions:
+        match action:
+            case TakeOver(wanted):
+                result.outcomes.append(_take_over(repository, wanted))
+            case Adopt(wanted, commit):
+                result.commits[wanted.path] = commit
+            case Drop(path):
+                result.outcomes.append(_drop(repository, current, path, gitlinks))
+    fetches = [
+        action
+        for action in actions
+        if isinstance(action, Add | Move | Replace | Populate)
+    ]
+    try:
+        # Closed before anything below runs: an interruption here has to end the other fetches first.
+        with contextlib.closing(_carry_out_all(fetches, fetcher)) as finished:
+            for fetch, outcome, commit in finished:
+                result.outcomes.append(outcome)
+                if commit:
+                    path = fetch.wanted.path
+                    # First, so that whatever has a gitlink is known to Git as well.
+                    initialise(
+                        repository,
+                        fetcher.settings,
+                        {path: urls.get(path, fetch.wanted.package.url)},
+                    )
+                    gitlinks[path] = commit
+                    if not isinstance(fetch, Populate):
+                        result.commits[path] = commit
+    finally:
+        # An interrupted run keeps what it has finished.
+        remove(fetcher.scratch)
+        if gitlinks or sections:
+            _stage(repository, gitlinks)
+        result.dropped = [path for path, commit in gitlinks.items() if commit is None]
+    return result
+
+
+def addresses(
+    current: Current, sections: Sequence[Declare | Undeclare] = ()
+) -> dict[str, str]:
+    """Return the addresses in ``.gitmodules`` by path, once ``sections`` are written; relative ones are left out."""
+    added = {
+        one.section.path: one.section for one in sections if isinstance(one, Declare)
+    }
+    declared = {**current.declared, **added}
+    written = {path: section.get("url") for path, section in declared.items()}
+    return {
+        path: url for path, url in written.items() if url and not url.startswith(".")
+    }
+
+
+def _carry_out_all(
+    fetches: Sequence[Fetching], fetcher: Fetcher
+) -> Generator[tuple[Fetching, Outcome, str]]:
+    """Fetch all side by side, then put all in place; yield each action with its outcome and its commit."""
+    remove(fetcher.scratch)
+    output, total = fetcher.app.output, len(fetches)
+    if fetches:
+        output.say(f"Fetching {total} private package{'s' if total > 1 else ''} …")
+    ready: list[tuple[Fetching, PutInPlace]] = []
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        try:
+            asked = {
+                pool.submit(_try, action, partial(fetcher.fetch, action)): action
+                for action in fetches
+            }
+            for number, fetched in enumerate(as_completed(asked), start=1):
+                action, got = asked[fetched], fetched.result()
+                output.progress(f"  {number}/{total} {action.wanted.name}")
+                if isinstance(got, Outcome):
+                    yield action, got, ""
+                else:
+                    ready.append((action, got))
+            placing = {pool.submit(_try, action, put): action for action, put in ready}
+            for placed in as_completed(placing):
+                action, commit = placing[placed], placed.result()
+                if isinstance(commit, Outcome):
+                    yield action, commit, ""
+                else:
+                    yield action, _success(action, commit), commit
+        except BaseException:
+            fetcher.app.git.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    output.clear()
+
+
+def _try(action: Fetching, act: Callable[[], _T]) -> _T | Outcome:
+    """Do one thing for a package; return what came of it, or why it failed."""
+    one = action.wanted
+    try:
+        return act()
+    except NotDone as error:
+        return Outcome(one.name, False, str(error))
+    except GitError as error:
+        why = explain(error, url=one.package.url, variables=one.package.variables)
+        return Outcome(one.name, False, why)
+    except OSError as error:
+        return Outcome(one.name, False, why_not(error, one.path))
+
+
+def _success(action: Fetching, commit: str) -> Outcome:
+    one = action.wanted
+    place = one.package.ref or "its default branch"
+    return Outcome(one.name, True, f"{_VERBS[type(action)]} at {place} ({commit[:10]})")
+
+
+def _take_over(repository: Repository, one: Wanted) -> Outcome:
+    """Move the module of a submodule that went by another name to where its path says."""
+    folder, new = repository.top / one.path, repository.module(one.path)
+    old = read_link(folder) or new
+    new.parent.mkdir(parents=True, exist_ok=True)
+    rename(old, new)
+    write_link(folder, new)
+    repository.run(
+        "config",
+        "--file",
+        str(new / "config"),
+        "core.worktree",
+        relative_path(folder, new),
+    )
+    return Outcome(one.name, True, "taken over as it stands")
+
+
+def _drop(
+    repository: Repository, current: Current, path: str, gitlinks: dict[str, str | None]
+) -> Outcome:
+    """Remove a submodule of the template's, unless that would lose work."""
+    name = path.rpartition("/")[2]
+    changed = edited_in_half(repository, path)
+    work = f"your changes to {changed}" if changed else work_in(repository, path)
+    if work:
+        section = current.recorded.get(path)
+        if section and path not in current.declared:
+            _write_section(repository, Declare(section))
+        return Outcome(
+            name,
+            False,
+            f"it is not wanted any more, but {path} holds {work}, so it is kept; push or discard them",
+        )
+    gitlinks[path] = None
+    if path in current.declared:
+        _write_section(repository, Undeclare(current.declared[path]))
+    folder, module = repository.top / path, repository.module(path)
+    # In this order a killed run leaves what the next one takes for half-made, not for the user's work.
+    remove(module / "index")
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name != ".git":
+            remove(entry)
+    remove(folder)
+    remove(module)
+    # A submodule that this clone never initialised has no section there.
+    with contextlib.suppress(GitError):
+        repository.run("config", "--remove-section", f"submodule.{path}")
+    parent = folder.parent
+    if parent.is_dir() and not any(parent.iterdir()):
+        again(parent.rmdir)
+    return Outcome(name, True, "removed")
+
+
+def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
+    """Write or remove one section of ``.gitmodules``, through Git."""
+    section: Section = action.section
+    file = ("config", "--file", str(repository.gitmodules))
+    if repository.gitmodules.exists():
+        text = read_text(repository.gitmodules)
+        # A user's own submodule that is wanted from now on leaves its section beside ours.
+        changed = without_section(text, section.name, keep=isinstance(action, Declare))
+        if changed != text:
+            write_text(repository.gitmodules, changed)
+    if isinstance(action, Undeclare):
+        return
+    for key, value in section.settings:
+        spelled = "managedBy" if key == "managedby" else key
+        repository.run(*file, f"submodule.{section.name}.{spelled}", value)
+    if not section.get("branch"):
+        # Git fails where there is nothing to unset.
+        with contextlib.suppress(GitError):
+            repository.run(*file, "--unset-all", f"submodule.{section.name}.branch")
+
+
+def without_section(text: str, name: str, *, keep: int = 0) -> str:
+    """Return the text of a ``.gitmodules`` without the sections of a name, but for the first ``keep`` of them.
+
+    Comments stay: `git config --remove-section` takes those below the section with it, which are
+    often about the next one.
+    """
+    header = f'[submodule "{quoted(name)}"]'
+    kept = []
+    found = 0
+    inside = False
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if bare.startswith("["):
+            found += bare.startswith(header)
+            inside = bare.startswith(header) and found > keep
+        if not inside or not bare or bare.startswith(("#", ";")):
+            kept.append(line)
+    return "".join(kept)
+
+
+def _stage(repository: Repository, gitlinks: Mapping[str, str | None]) -> None:
+    """Put the gitlinks and ``.gitmodules`` into the index together (git-update-index(1), "--index-info")."""
+    lines = [
+        f"160000 {commit} 0\t{path}\n" if commit else f"0 {'0' * 40} 0\t{path}\n"
+        for path, commit in sorted(gitlinks.items())
+    ]
+    repository.run(
+        "update-index",
+        "--add",
+        "--replace",
+        ".gitmodules",
+        "--index-info",
+        stdin="".join(lines),
+    )
+
+
+def initialise(
+    repository: Repository, settings: Settings, urls: Mapping[str, str]
+) -> None:
+    """Write what `git submodule init` does, for submodules whose address is not known yet, or another.
+
+    That is a shell script, which takes longer to start than a package takes to arrive. Raises `GitError`.
+    """
+    for path, url in urls.items():
+        if settings.urls.get(path) == url:
+            continue
+        if settings.selects:
+            repository.run("config", f"submodule.{path}.active", "true")
+        repository.run("config", f"submodule.{path}.url", url)

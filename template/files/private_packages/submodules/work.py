@@ -1,0 +1,113 @@
+"""What of the user's a submodule holds: what would be lost if it were replaced, moved or removed."""
+
+from __future__ import annotations
+
+import contextlib
+
+from private_packages.errors import GitError
+from private_packages.git import quoted
+from private_packages.repository import Repository
+from private_packages.submodules.plan import Module
+from private_packages.submodules.state import has_files, read_module
+
+# How the reflog begins about what makes a commit (git-reflog(1)); a fast-forward names one that was there.
+_MADE = ("commit", "merge", "rebase", "cherry-pick", "revert", "am", "pull")
+_NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
+
+
+def work_in(repository: Repository, path: str) -> str:
+    """Return what would be lost with a submodule, beside what `edited_in_half` finds: a clause, or nothing."""
+    module, folder = repository.module(path), repository.top / path
+    whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
+    if has_files(folder) and not whole:
+        return "files that are no submodule"
+    if not (module / "HEAD").is_file():
+        return ""
+    half = read_module(repository, path) is Module.HALF
+    try:
+        status = ("status", "--porcelain", *_NO_CACHES)
+        if whole and not half and repository.git.run(*status, cwd=folder):
+            return "uncommitted changes"
+        unpushed = _unpushed(repository, path)
+    except GitError:
+        return "" if half else "a repository that Git cannot read"
+    return "commits that are on no server" if unpushed else ""
+
+
+def _unpushed(repository: Repository, path: str) -> bool:
+    """Tell whether commits would be lost with a submodule's repository; raises `GitError`."""
+    known = repository.in_module(path, "for-each-ref", "--format=%(refname)").split()
+    mine = [
+        name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))
+    ]
+    pinned = []
+    if (repository.module(path) / "shallow").is_file():
+        # A shallow clone pinned at a commit that no branch names looks unpushed.
+        pinned = repository.run("rev-parse", "--verify", "--quiet", f":{path}").split()
+    on_branches = ("--not", "--remotes", *pinned)
+    if repository.in_module(
+        path, "rev-list", "--max-count=1", "HEAD", *mine, *on_branches, "--tags", "--"
+    ):
+        return True
+    # Nothing says whether a tag came from the server, but the reflog says which commits were made here.
+    reflog = repository.in_module(
+        path, "log", "--walk-reflogs", "--format=%H %gs", "HEAD", "--"
+    ).splitlines()
+    made = {
+        commit
+        for commit, _, how in (line.partition(" ") for line in reflog)
+        if how.startswith(_MADE)
+    }
+    if not made:
+        return False
+    kept = repository.in_module(
+        path, "rev-list", "HEAD", *mine, "--tags", *on_branches, "--"
+    ).split()
+    return not made.isdisjoint(kept)
+
+
+def edited_in_half(repository: Repository, path: str) -> str:
+    """Return the first file of a half-made submodule that Git did not write, or the empty string.
+
+    Git wrote what is a version of a file, or the beginning of one where it was killed. In what is no
+    repository any more, a killed run has removed the files already.
+    """
+    folder = repository.top / path
+    if (
+        read_module(repository, path) is not Module.HALF
+        or not (folder / ".git").is_file()
+    ):
+        return ""
+    with contextlib.suppress(GitError):
+        listed = repository.git.run(
+            "ls-files", "--others", "--exclude-standard", "-z", *_NO_CACHES, cwd=folder
+        )
+        # A folder in this list is a repository of its own, and a link has no content of its own.
+        names = [name for name in listed.split("\0") if name and not name.endswith("/")]
+        files = [name for name in names if not (folder / name).is_symlink()]
+        stdin = "".join(f'"{quoted(name)}"\n' for name in files)
+        blobs = repository.git.run(
+            "hash-object", "--stdin-paths", cwd=folder, stdin=stdin
+        )
+        known = repository.in_module(
+            path, "cat-file", "--batch-check", stdin=blobs
+        ).splitlines()
+        for name, blob in zip(files, known, strict=True):
+            if blob.endswith(" missing") and not _is_beginning(repository, path, name):
+                return name
+    return ""
+
+
+def _is_beginning(repository: Repository, path: str, name: str) -> bool:
+    """Tell whether a file is what a killed checkout has written of any version of it."""
+    content = (repository.top / path / name).read_bytes()
+    versions = repository.in_module(
+        path, "rev-list", "--objects", "--all", "HEAD", "--", f":(literal){name}"
+    )
+    for line in versions.splitlines():
+        blob, _, place = line.partition(" ")
+        if place == name:
+            whole = repository.in_module(path, "cat-file", "blob", blob)
+            if whole.encode("utf-8", "surrogateescape").startswith(content):
+                return True
+    return False
