@@ -6,7 +6,16 @@ from pathlib import Path
 # Run by its path, this folder stands first on the search path: its modules would hide others of their names.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from private_packages.cli import main  # noqa: E402  needs the search path
+if sys.version_info < (3, 11):  # noqa: UP036  an older Python reads this
+    sys.exit(
+        f"private_packages needs Python 3.11 or newer; this is {sys.version.split()[0]}."
+    )
+try:
+    from private_packages.cli import main
+except ImportError as error:
+    sys.exit(
+        f"private_packages is not whole ({error}); take it back with `git checkout HEAD -- private_packages`."
+    )
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def read_view(app: App) -> View:
     repository: Repository | None = None
     try:
         repository = open_repository(app.folder, app.git)
-    except GitError:
-        # Without submodules Git is not needed.
-        if app.config.of("submodule"):
+    except GitError as error:
+        # Without submodules Git is not needed; a repository into which it may not look is one all the same.
+        if app.config.of("submodule") or "dubious ownership" in error.stderr:
             raise
     current = None
     if repository is not None:
@@ -52,7 +53,12 @@ def with_environment(view: View, python: Path | None = None) -> View:
     ]
     modules = {name for root in roots for name in modules_in(root)}
     try:
-        found: Probe | None = probe.look(asked, view.app.folder, modules)
+        found: Probe | None = probe.look(
+            asked,
+            view.app.folder,
+            modules,
+            {one.key for one in view.app.config.packages},
+        )
     except (OSError, ValueError):
         found = None
     return View(
@@ -154,5 +160,4 @@ def _blocks(view: View) -> Iterator[Finding]:
 
 
 def _without_login(line: str) -> str:
-    head, separator, rest = line.partition("://")
-    return f"{head}{separator}{rest.rpartition('@')[2] if '@' in rest.partition('/')[0] else rest}"
+    return re.sub(r"://[^/@\s]*@", "://", line)

@@ -10,7 +10,7 @@ reason = "…"
 
 [[secrets]]          # looks like a login and is none
 file = "docs/example.md"
-line = "postgres://user:pass@localhost"
+line = "postgres://test:…@localhost"
 reason = "…"
 """
 

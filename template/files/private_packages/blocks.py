@@ -14,30 +14,32 @@ END = "# <<< private packages <<<"
 
 def read_block(text: str) -> list[str] | None:
     """Return the lines between the marks, or None where there is no block. Raises ValueError for broken marks."""
-    found = _find(text.splitlines())
-    return None if found is None else text.splitlines()[found[0] + 1 : found[1]]
+    lines = text.split("\n")
+    found = _find(lines)
+    return None if found is None else lines[found[0] + 1 : found[1]]
 
 
 def with_block(text: str, body: Sequence[str]) -> str:
     """Return ``text`` with its block replaced, or with a new one at its end; without a body there is none.
 
-    Raises ValueError for broken marks.
+    A blank line parts a new block from what is above; it goes with the block. Raises ValueError for broken marks.
     """
-    lines = text.splitlines()
+    # Only at line feeds: what else Python takes for the end of a line is the user's.
+    lines = text.split("\n")
     found = _find(lines)
-    if not body and found is None:
-        return text
+    block = [BEGIN, *body, END]
     if found is None:
-        before, after = lines, []
-        if before and before[-1]:
-            before = [*before, ""]
-    else:
-        before, after = lines[: found[0]], lines[found[1] + 1 :]
+        if not body:
+            return text
+        above = text.removesuffix("\n") + "\n\n" if text else ""
+        return above + "\n".join([*block, ""])
+    before, after = lines[: found[0]], lines[found[1] + 1 :]
     if body:
-        return "\n".join([*before, BEGIN, *body, END, *after]) + "\n"
-    if before and not before[-1] and not (after and after[0]):
+        return "\n".join([*before, *block, *after])
+    after = after or [""]
+    if before and not before[-1] and not after[0]:
         before = before[:-1]
-    return "".join(f"{line}\n" for line in [*before, *after])
+    return "\n".join([*before, *after])
 
 
 def write_block(path: Path, body: Sequence[str]) -> bool:
@@ -48,7 +50,7 @@ def write_block(path: Path, body: Sequence[str]) -> bool:
     if not path.exists() and not body:
         return False
     text = read_text(path) if path.exists() else ""
-    if any(line.startswith("<<<<<<< ") for line in text.splitlines()):
+    if any(line.startswith("<<<<<<< ") for line in text.split("\n")):
         raise Failure(
             f"{path.name} has merge conflicts; resolve them, then type `python -m private_packages sync`."
         )

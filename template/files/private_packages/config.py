@@ -6,6 +6,7 @@ a mistake or mean harm: what is read here goes to Git, pip and uv, so only plain
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -14,35 +15,50 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from private_packages import hosts, needs
 from private_packages.errors import Failure
+from private_packages.markers import is_marker
 from private_packages.names import normalised, variables_of
 
 FILE = "private-packages.toml"
 FORMAT = 1
 SUBMODULES = "app/submodules"
 SCOPES = ("extra", "only")
+# It is not repeated: it may hold a secret.
+NO_VALUE = "is nothing that Git, pip and uv should see"
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[::1\])(?::[0-9]{1,5})?"
+_NAME_FORM = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PLAIN_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_PLAIN_HOST}|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?"
 _LOOPBACK = r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?"
-_PATH = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~%+-]+)+/?"
+# No part is `.` or `..`, also not in percent-encoding, which hosts read in different ways.
+_PARTS = r"(?!(?:.*/)?(?:\.|%2[Ee]){1,2}(?:/|\Z))"
+_PATH = rf"{_PARTS}(?:/[A-Za-z0-9._~%+-]+)+/?"
+_USER = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _GIT_URL = re.compile(
-    rf"https://{_HOST}{_PATH}|http://{_LOOPBACK}{_PATH}|ssh://[A-Za-z0-9._-]+@{_HOST}{_PATH}"
-    rf"|[A-Za-z0-9._-]+@{_HOST}:[A-Za-z0-9_~%+-][A-Za-z0-9._~%+/-]*"
+    rf"https://{_HOST}{_PATH}|http://{_LOOPBACK}{_PATH}|ssh://(?:{_USER}@)?{_HOST}{_PATH}"
+    rf"|{_USER}@{_PLAIN_HOST}:(?!/){_PARTS}[A-Za-z0-9._~+/-]+"
 )
-_LOGIN = r"(?:(?:\$\{[A-Z0-9_]+\}|[A-Za-z0-9._-]+)(?::\$\{[A-Z0-9_]+\})?)?"
-_USER_INFO = re.compile(_LOGIN)
+_VARIABLE = r"\$\{[A-Z0-9_]+\}"
+_LOGIN = r"(?:[A-Za-z0-9_.${}:-]+@)?"
 _INDEX_URL = re.compile(
-    rf"(?:https://(?:{_LOGIN}@)?{_HOST}|http://(?:{_LOGIN}@)?{_LOOPBACK})(?:{_PATH}|/?)"
+    rf"(?:https://{_LOGIN}{_HOST}|http://{_LOGIN}{_LOOPBACK})(?:{_PARTS}/[A-Za-z0-9._~%/+-]*)?"
 )
 # git-check-ref-format(1), and narrower: what no shell gives a meaning to.
 _REF = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_+-]*(?:[./](?!lock(?:[/]|\Z))[A-Za-z0-9_+-]+)*"
+    r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)))[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?"
 )
 _SUBDIRECTORY = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*"
 )
-_LINE = re.compile(r"[^\x00-\x1f\x7f]+")
+_ANSWERS_FILE = re.compile(r"(?![A-Za-z]:|/|(?:.*/)?\.\.(?:/|\Z))[^\x00-\x1f\x7f\\]+")
+_LINE = re.compile(r"[\x20-\x7e]+")
+# `name[extras] @ git+address ; marker`, as it was typed.
+_DIRECT = re.compile(
+    rf"(?P<name>{_NAME_FORM})\s*(?P<extras>\[\s*(?:{_NAME_FORM}(?:\s*,\s*{_NAME_FORM})*)?\s*\])?\s*@\s*"
+    r"(?P<git>git\+)?(?P<address>\S+)(?:\s+;\s*(?P<marker>.+))?"
+)
+_NAME = re.compile(_NAME_FORM)
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,7 @@ class Config:
 def load(folder: Path) -> Config:
     """Read a folder's private-packages.toml. Raises `Failure`."""
     try:
-        text = (folder / FILE).read_text(encoding="utf-8")
+        text = (folder / FILE).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise Failure(
             f"There is no {FILE} in {folder}; go to the folder of an app that was made with the template."
@@ -166,7 +182,7 @@ def parse(text: str) -> Config:
     if data.get("format") != FORMAT:
         raise Failure(
             f"{FILE} is of format {data.get('format')!r}, and this command reads format {FORMAT};"
-            " update the app with `copier update`."
+            " update the app with `copier update --trust`."
         )
     index = _index(data.get("index"))
     packages = data.get("packages", [])
@@ -180,7 +196,7 @@ def parse(text: str) -> Config:
         answers_file=_matching(
             data,
             "answers-file",
-            re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]*"),
+            _ANSWERS_FILE,
             default=".copier-answers.yml",
         ),
         private_prefixes=_prefixes(data),
@@ -200,8 +216,8 @@ def parse(text: str) -> Config:
 
 def _wrong(what: str, why: str) -> Failure:
     return Failure(
-        f"{FILE}: {what} {why}. Correct the answers with `copier update --vcs-ref :current:`,"
-        f" or take the file back with `git checkout -- {FILE}`."
+        f"{FILE}: {what} {why}; take the file back with `git checkout -- {FILE}`,"
+        " or correct the answers with `copier update --vcs-ref :current: --trust`."
     )
 
 
@@ -210,10 +226,11 @@ def _index(table: Any) -> Index | None:
         return None
     if not isinstance(table, dict):
         raise _wrong("index", "is no table")
-    return Index(
-        url=_matching(table, "url", _INDEX_URL, what="the index"),
-        scope=_one_of(table, "scope", SCOPES, "extra"),
-    )
+    url = _matching(table, "url", _INDEX_URL, what="the index")
+    index = Index(url=url, scope=_one_of(table, "scope", SCOPES, "extra"))
+    if not _is_address(url) or not _is_login(index.user_info, alone=True):
+        raise _wrong("url of the index", NO_VALUE)
+    return index
 
 
 def _package(table: Mapping[str, Any]) -> Package:
@@ -221,7 +238,7 @@ def _package(table: Mapping[str, Any]) -> Package:
     strategy = _one_of(table, "strategy", ("submodule", "git", "index"), "", what=name)
     requirement = _matching(table, "requirement", _LINE, what=name)
     if strategy == "index":
-        if not requirement.startswith(name) or "@" in requirement or "$" in requirement:
+        if not _is_plain(requirement, name):
             raise _wrong(f"the requirement of {name}", "is no `name==version`")
         return Package(name=name, strategy=strategy, requirement=requirement)
     package = Package(
@@ -229,16 +246,75 @@ def _package(table: Mapping[str, Any]) -> Package:
         strategy=strategy,
         requirement=requirement,
         url=_matching(table, "url", _GIT_URL, what=name),
-        user_info=_matching(table, "user-info", _USER_INFO, what=name, default=""),
+        user_info=_matching(table, "user-info", _LINE, what=name, default=""),
         ref=_matching(table, "ref", _REF, what=name, default=""),
         path=f"{SUBMODULES}/{name}" if strategy == "submodule" else "",
         subdirectory=_matching(
             table, "subdirectory", _SUBDIRECTORY, what=name, default=""
         ),
     )
+    if not _is_address(package.url):
+        raise _wrong(f"url of {name}", NO_VALUE)
+    if not _is_login(package.user_info):
+        raise _wrong(f"user-info of {name}", "is not `user:${VARIABLE}`")
     if strategy == "submodule" and table.get("path", package.path) != package.path:
         raise _wrong(f"the path of {name}", f"is not {package.path}")
+    if not _says_the_same(package):
+        raise _wrong(f"the requirement of {name}", "says something else than its table")
     return package
+
+
+def _is_address(url: str) -> bool:
+    """Tell whether the host of a URL is one, its port included."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _is_login(user_info: str, *, alone: bool = False) -> bool:
+    """Tell whether a user-info holds no literal secret: a user name is a variable, or a constant that hosts document.
+
+    ``alone``: one variable without a colon will do.
+    """
+    user, _, password = user_info.partition(":")
+    is_user = user in _constants() or re.fullmatch(_VARIABLE, user)
+    if not user_info or (alone and re.fullmatch(_VARIABLE, user_info)):
+        return True
+    return bool(is_user and re.fullmatch(_VARIABLE, password))
+
+
+@functools.cache
+def _constants() -> frozenset[str]:
+    return frozenset(user for host in hosts.table() for user in host.users)
+
+
+def _is_plain(requirement: str, name: str) -> bool:
+    """Tell whether a line names a package and versions of it, and nothing else."""
+    try:
+        return needs.name_of(needs.plain(requirement)) == name
+    except needs.Unreadable:
+        return False
+
+
+def _says_the_same(package: Package) -> bool:
+    """Tell whether the line, which pip and uv read, and the rest of the table, which Git gets, are about the same."""
+    found = _DIRECT.fullmatch(package.requirement)
+    if found is None or found["name"] != package.name:
+        return False
+    if package.strategy == "git":
+        marker = found["marker"]
+        if not found["git"] or (marker and not is_marker(marker.strip())):
+            return False
+    elif found["extras"] or found["marker"]:
+        return False
+    scheme, separator, rest = package.url.partition("://")
+    login = f"{package.user_info}@" if package.user_info else ""
+    address = f"{scheme}{separator}{login}{rest}" if separator else package.url
+    address += f"@{package.ref}" if package.ref else ""
+    address += f"#subdirectory={package.subdirectory}" if package.subdirectory else ""
+    typed = re.sub(r"\A[A-Za-z]+(?=://)", lambda one: one[0].lower(), found["address"])
+    return typed == address
 
 
 def _prefixes(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -265,12 +341,7 @@ def _matching(
         value != default and not pattern.fullmatch(value)
     ):
         place = f"{key} of {what}" if what else key
-        raise _wrong(
-            place,
-            "is missing"
-            if value is None
-            else f"is nothing that Git or pip should see: {value!r:.80}",
-        )
+        raise _wrong(place, "is missing" if value is None else NO_VALUE)
     return value
 
 

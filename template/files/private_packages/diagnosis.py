@@ -97,7 +97,8 @@ def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
     found = re.match(r"(?:\w+://)?(?:[^@/]*@)?([^/]*?)(?::(?!\d)|/|$)", url)
     host = found[1] if found else url
     if error.stalled_after is not None:
-        return f"{host} stopped answering for {error.stalled_after} seconds; try again later"
+        seconds = f"{error.stalled_after} second{'s' * (error.stalled_after > 1)}"
+        return f"{host} stopped answering for {seconds}; try again later"
     if variables:
         login = (
             f"{host} refused the login in {listed(list(variables))};"
@@ -116,17 +117,15 @@ def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
         )
     status = re.search(r"returned error: (\d{3})", error.stderr)
     ssh_host = (re.search(r"(?:ssh://)?([^/:]+@[^/:]+)", url) or [host, host])[1]
-    sentence = _known((*_HERE, *_THERE), error)
-    if not sentence:
-        return _last_word(error)
-    return sentence.format(
+    sentence = _known((*_HERE, *_THERE), error).format(
         host=host, login=login, status=status[1] if status else "5xx", ssh_host=ssh_host
     )
+    return _locked(error) or sentence or _last_word(error)
 
 
 def explain_local(error: GitError) -> str:
     """Return one clause, cause and cure where they are known, for a failed command that asks no host."""
-    return _known(_HERE, error) or _last_word(error)
+    return _locked(error) or _known(_HERE, error) or _last_word(error)
 
 
 def is_redirect(error: GitError) -> bool:
@@ -139,6 +138,18 @@ def is_missing_ref(error: GitError) -> bool:
     return (
         re.search(r"Remote branch .* not found in upstream", error.stderr) is not None
     )
+
+
+def _locked(error: GitError) -> str:
+    """Return the clause about a file with which Git keeps others off, or the empty string."""
+    found = re.search(
+        r"Unable to create '(.*)\.lock': File exists|could not lock config file (.*): File exists",
+        error.stderr,
+    )
+    if found is None:
+        return ""
+    file = f"{found[1] or found[2]}.lock"
+    return f"another Git is at work, or was killed at its work; once none runs, remove {file}"
 
 
 def _known(causes: Sequence[tuple[str, str]], error: GitError) -> str:

@@ -20,8 +20,7 @@ def find(app_folder: Path, environ: Mapping[str, str]) -> Path | None:
         candidates.append(app_folder / of_uv)
     if active := environ.get("VIRTUAL_ENV"):
         candidates.append(Path(active))
-    if sys.prefix != sys.base_prefix:
-        candidates.append(Path(sys.prefix))
+    candidates.append(Path(sys.prefix))
     return next((one.absolute() for one in candidates if _is_one(one)), None)
 
 

@@ -51,9 +51,12 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
         if before and not private:
             beside.chmod(stat.S_IMODE(path.stat().st_mode))
         again(lambda: beside.replace(path))
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink()
+        if isinstance(error, OSError):
+            # A person knows the file by its own name.
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from private_packages.errors import Failure
 from private_packages.names import COMMAND
 
 LOGIN = f"{COMMAND} login"
 INSTALL = f"{COMMAND} install"
 SYNC = f"{COMMAND} sync"
 # A command that comes first makes those behind it possible; `install` does what `sync` does.
-_ORDER = ("git ", LOGIN, f"{COMMAND} move", SYNC, INSTALL, "copier ")
+_ORDER = (
+    LOGIN,
+    f"{COMMAND} exec git",
+    f"{COMMAND} move",
+    SYNC,
+    INSTALL,
+    "git ",
+    "copier ",
+)
 
 
 @dataclass(frozen=True)
@@ -41,3 +50,13 @@ def first_cure(findings: Sequence[Finding]) -> str:
             if cure.startswith(start):
                 return INSTALL if start == SYNC and INSTALL in cures else cure
     return cures[0] if cures else ""
+
+
+class Stop(Failure):
+    """Something is wrong; the message says what, for which package, and what to do."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """Say every finding in a line of its own, and the command to type first."""
+        cure = first_cure(findings)
+        lines = [f"STOP {finding.sentence}." for finding in findings]
+        super().__init__("\n".join(lines + ([f"Type: {cure}"] if cure else [])))

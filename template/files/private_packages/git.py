@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,8 +27,13 @@ _REPOSITORY = (
     "GIT_OBJECT_DIRECTORY",
     "GIT_NAMESPACE",
 )
-# With these Git writes its settings, and so a login among them, into its trace (git(1), "ENVIRONMENT VARIABLES").
-_TELL_TALES = ("GIT_TRACE2_CONFIG_PARAMS", "GIT_TRACE2_ENV_VARS", "GIT_TRACE_REDACT")
+# Into a trace that is switched on Git writes neither a setting nor a variable, and so no login, whatever the
+# environment or the configuration say (git(1), "ENVIRONMENT VARIABLES"); empty ones would count as not set.
+_TRACES = {
+    "GIT_TRACE2_CONFIG_PARAMS": "none",
+    "GIT_TRACE2_ENV_VARS": "none",
+    "GIT_TRACE_REDACT": "1",
+}
 
 
 def silence_allowed(environ: Mapping[str, str]) -> int:
@@ -42,17 +47,14 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
     What the caller has in GIT_CONFIG_COUNT/KEY/VALUE (git-config(1), "ENVIRONMENT") stays.
     """
-    env = {
-        name: value
-        for name, value in environ.items()
-        if name not in _REPOSITORY and name not in _TELL_TALES
-    }
+    env = {name: value for name, value in environ.items() if name not in _REPOSITORY}
     # `true` answers every password prompt with nothing; without it SSH_ASKPASS opens a window.
     env.update(
         LC_ALL="C",
         GIT_TERMINAL_PROMPT="0",
         GIT_ASKPASS="true",
         SSH_ASKPASS_REQUIRE="never",
+        **_TRACES,
     )
     return with_settings(
         env,
@@ -63,7 +65,9 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def with_settings(env: Mapping[str, str], *settings: tuple[str, str]) -> dict[str, str]:
     """Return ``env`` with more settings in GIT_CONFIG_COUNT/KEY/VALUE, appended to what is there."""
-    count = int(env.get("GIT_CONFIG_COUNT") or 0)
+    given = env.get("GIT_CONFIG_COUNT", "")
+    # Git itself refuses what is no number, in words.
+    count = int(given) if given.isdecimal() else 0
     configured = {**env, "GIT_CONFIG_COUNT": str(count + len(settings))}
     for number, (key, setting) in enumerate(settings, start=count):
         configured[f"GIT_CONFIG_KEY_{number}"] = key
@@ -107,7 +111,16 @@ class Git:
             self._stopped = True
             running = list(self._running)
         for process in running:
-            _end(process)
+            end(process)
+
+    @contextlib.contextmanager
+    def stopping(self) -> Iterator[None]:
+        """End what is running when an exception, such as that of Ctrl-C, leaves the block."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def _run(
         self,
@@ -120,12 +133,17 @@ class Git:
         with self._lock:
             if self._stopped:
                 raise GitError("interrupted")
-            process = _start(arguments, cwd, env)
+            try:
+                process = start(("git", *arguments), cwd, env)
+            except FileNotFoundError as error:
+                if not cwd.is_dir():
+                    raise
+                raise GitError("git: command not found") from error
             self._running.add(process)
         try:
             stdout, stderr, stalled = _listen(process, stdin, patience)
         except BaseException:
-            _end(process)
+            end(process)
             raise
         finally:
             with self._lock:
@@ -137,28 +155,24 @@ class Git:
         return stdout
 
 
-def _start(
-    arguments: tuple[str, ...], cwd: Path, env: Mapping[str, str]
+def start(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
+    """Start a program that `end` can end with all that it starts."""
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    try:
-        return subprocess.Popen(
-            ["git", *arguments],
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            creationflags=flags,
-            # A session of its own: ssh finds no terminal to ask questions on, and Ctrl-C reaches us alone.
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        if not cwd.is_dir():
-            raise
-        raise GitError("git: command not found") from error
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        creationflags=flags,
+        # A session of its own: ssh finds no terminal to ask questions on, and Ctrl-C reaches us alone.
+        start_new_session=True,
+    )
 
 
 def _listen(
@@ -188,7 +202,7 @@ def _listen(
     while process.poll() is None:
         if patience is not None and time.monotonic() - last_word > patience:
             stalled = True
-            _end(process)
+            end(process)
         # The end of its streams is seen at once; `wait` alone would poll, up to 50 ms late.
         readers[1].join(timeout=0.1)
         if not readers[1].is_alive():
@@ -208,8 +222,8 @@ def _listen(
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a Git process and all that it started, politely first."""
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process of `start` and all that it started, politely first."""
     if sys.platform == "win32":
         # Git's own children outlive a terminated git.exe, and keep the pipe.
         tree = ("taskkill", "/T", "/F", "/PID", str(process.pid))

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from private_packages.errors import Failure
+
 
 @dataclass(frozen=True)
 class Host:
@@ -30,10 +32,15 @@ class Host:
 
 
 def table() -> list[Host]:
-    """Return all kinds of hosts."""
-    rows = json.loads(
-        Path(__file__).with_name("hosts.json").read_text(encoding="utf-8")
-    )
+    """Return all kinds of hosts. Raises `Failure`."""
+    try:
+        text = Path(__file__).with_name("hosts.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(
+            "private_packages/hosts.json cannot be read;"
+            " take it back with `git checkout HEAD -- private_packages`."
+        ) from error
+    rows = json.loads(text)
     return [Host(**{**row, "users": tuple(row["users"])}) for row in rows]
 
 

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
+from pathlib import Path
 from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -25,9 +26,8 @@ from private_packages.git import silence_allowed
 from private_packages.names import listed, normalised
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.5, text/html;q=0.2"
-# A page of ten thousand files has some 4 MB; a file has rarely more than 1 GB.
+# A page of ten thousand files has some 4 MB.
 LARGEST_PAGE = 50_000_000
-LARGEST_FILE = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,25 @@ class _SameHost(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+class _WithoutLogin(HTTPRedirectHandler):
+    """Follows a redirect of a file, which may lie in a store elsewhere, without the login."""
+
+    def redirect_request(
+        self,
+        req: Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Any,
+        newurl: str,
+    ) -> Request | None:
+        """See `urllib.request.HTTPRedirectHandler`."""
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if new is not None:
+            new.remove_header("Authorization")
+        return new
+
+
 class _Links(HTMLParser):
     """Collects the files on a page of a simple index (PEP 503)."""
 
@@ -130,9 +149,15 @@ def sha256_of(app: App, file: OfferedFile) -> str:
     if file.sha256:
         return file.sha256
     digest = hashlib.sha256()
-    with _open(app, file.url) as answer:
-        for chunk in iter(lambda: answer.read(1 << 20), b""):
-            digest.update(chunk)
+    try:
+        with _open(app, file.url, _WithoutLogin) as answer:
+            for chunk in iter(lambda: answer.read(1 << 20), b""):
+                digest.update(chunk)
+            _refuse_a_part(answer)
+    except (OSError, HTTPException) as error:
+        raise Failure(
+            f"the connection to the index broke in the middle of {file.name} ({error}); try again"
+        ) from error
     return digest.hexdigest()
 
 
@@ -142,7 +167,9 @@ def _index(app: App) -> Index:
     return app.config.index
 
 
-def _open(app: App, url: str) -> HTTPResponse:
+def _open(
+    app: App, url: str, redirects: type[HTTPRedirectHandler] = _SameHost
+) -> HTTPResponse:
     """Ask the index, with its own login where the address is on its host."""
     index = _index(app)
     headers = {"Accept": ACCEPT, "User-Agent": "private-packages"}
@@ -161,7 +188,7 @@ def _open(app: App, url: str) -> HTTPResponse:
             ).decode("ascii")
     request = Request(url, headers=headers)
     try:
-        answer: HTTPResponse = build_opener(_SameHost).open(
+        answer: HTTPResponse = build_opener(redirects).open(
             request, timeout=silence_allowed(app.environ)
         )
         return answer
@@ -181,14 +208,16 @@ def _open(app: App, url: str) -> HTTPResponse:
 
 def _refusal(status: int, index: Index) -> Failure:
     """Return what an HTTP status of the index means."""
-    names = listed(index.variables) or "your ~/.netrc"
     if status == 404:
         return NotThere(
             f"{index.host} does not have it (404); publish it there, or correct its name"
         )
     if status in (401, 403):
+        again = "".join(f" --again {name}" for name in index.variables)
+        names = listed(index.variables) or "your ~/.netrc"
+        cure = f"set a valid one with `{LOGIN}{again}`" if again else "correct it there"
         return Failure(
-            f"{index.host} refuses the login from {names} ({status}); set a valid one with `{LOGIN} --again NAME`"
+            f"{index.host} refuses the login from {names} ({status}); {cure}"
         )
     if status == 407:
         return Failure(
@@ -197,9 +226,17 @@ def _refusal(status: int, index: Index) -> Failure:
     return Failure(f"{index.host} answers with {status}; try again when it works")
 
 
+def _refuse_a_part(answer: HTTPResponse) -> None:
+    """Raise HTTPException when less came than was announced: `read` with a size takes that for the end."""
+    if answer.length:
+        raise HTTPException(f"{answer.length} bytes are missing")
+
+
 def _limited(answer: HTTPResponse, most: int) -> bytes:
     try:
         content = answer.read(most + 1)
+        if len(content) <= most:
+            _refuse_a_part(answer)
     except (OSError, HTTPException) as error:
         raise Failure(
             f"the connection to the index broke in the middle ({error}); try again"
@@ -232,10 +269,11 @@ def _from_json(content: bytes, page: str, index: Index) -> list[OfferedFile]:
 
 def _from_netrc(host: str) -> str:
     """Return the login of ~/.netrc for a host, which pip and uv use too, or nothing."""
+    # On Windows it has another name.
+    windows = Path.home() / "_netrc"
+    file = os.environ.get("NETRC") or (windows if windows.exists() else None)
     try:
-        found = netrc.netrc(os.environ.get("NETRC")).authenticators(
-            host.partition(":")[0]
-        )
+        found = netrc.netrc(file).authenticators(host.partition(":")[0])
     except (OSError, netrc.NetrcParseError):
         return ""
     return f"{found[0]}:{found[2]}" if found else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from private_packages.errors import Failure
-from private_packages.files import read_text, write_text
+from private_packages.files import read_text, remove, write_text
 from private_packages.names import COMMAND, normalised
 
 FILE = "private-packages.lock"
@@ -26,6 +26,9 @@ _HEAD = (
     "# Commit it. Do not edit it.\n"
     f"format = {FORMAT}\n"
 )
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_STRATEGY = re.compile(r"submodule|git")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
@@ -41,6 +44,11 @@ class LockedCommit:
     ref: str
     commit: str
 
+    @property
+    def stands_for(self) -> str:
+        """What it is at, in a few words."""
+        return f"{self.ref or 'default branch'} ({self.commit[:10]})"
+
 
 @dataclass(frozen=True)
 class LockedVersion:
@@ -55,8 +63,18 @@ class LockedVersion:
     files: dict[str, str] = field(default_factory=dict)
     strategy: str = "index"
 
+    @property
+    def stands_for(self) -> str:
+        """What it is at, in a few words."""
+        return self.version
+
 
 Locked = LockedCommit | LockedVersion
+
+
+def is_needed_only(locked: Locked) -> bool:
+    """Tell whether a package is in the lock because another one needs it."""
+    return isinstance(locked, LockedVersion) and not locked.requirement
 
 
 class Lock(dict[str, Locked]):
@@ -119,19 +137,22 @@ def parse(text: str) -> Lock:
 def _locks(tables: list[dict[str, Any]]) -> Lock:
     lock = Lock()
     for table in tables:
+        name = _plain(_NAME, table["name"])
+        if normalised(name) in lock:
+            raise ValueError(f"{name} stands there twice")
         if "commit" in table:
             entry: Locked = LockedCommit(
-                name=str(table["name"]),
-                strategy=str(table["strategy"]),
+                name=name,
+                strategy=_plain(_STRATEGY, table["strategy"]),
                 url=str(table["url"]),
                 ref=str(table.get("ref", "")),
                 commit=_plain(_COMMIT, table["commit"]),
             )
         else:
             entry = LockedVersion(
-                name=str(table["name"]),
+                name=name,
                 requirement=str(table.get("requirement", "")),
-                version=str(table["version"]),
+                version=_plain(_VERSION, table["version"]),
                 files={
                     _plain(_FILE, one["name"]): _plain(_SHA256, one["sha256"])
                     for one in table["files"]
@@ -175,14 +196,18 @@ def dump(entries: Iterable[Locked]) -> str:
 
 
 def save(folder: Path, lock: Lock) -> bool:
-    """Write a folder's private-packages.lock if it changed; tell whether it did. Raises OSError."""
+    """Write a folder's private-packages.lock if it changed; tell whether it did. Raises OSError.
+
+    Without a package there is none.
+    """
     path = folder / FILE
-    text = dump(lock.values())
-    if path.exists() and read_text(path) == text:
+    text = dump(lock.values()) if lock else ""
+    if text == (read_text(path) if path.exists() else ""):
         return False
-    if not lock and not path.exists():
-        return False
-    write_text(path, text)
+    if lock:
+        write_text(path, text)
+    else:
+        remove(path)
     return True
 
 

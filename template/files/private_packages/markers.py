@@ -8,15 +8,22 @@ import re
 import sys
 from collections.abc import Mapping
 
-from private_packages.versions import key_of
+from private_packages.versions import satisfies
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<bracket>[()])|(?P<word>and|or)\b|(?P<operator>===|==|~=|!=|<=|>=|<|>|not\s+in\b|in\b)
+    r"""[ \t]*(?:(?P<bracket>[()])|(?P<word>and|or)\b|(?P<operator>===|==|~=|!=|<=|>=|<|>|not[ \t]+in\b|in\b)
     |(?P<value>'[A-Za-z0-9 ._*+-]*'|"[A-Za-z0-9 ._*+-]*"
-    |python_version|python_full_version|os_name|sys_platform|platform_release|platform_system
+    |(?:python_version|python_full_version|os_name|sys_platform|platform_release|platform_system
     |platform_version|platform_machine|platform_python_implementation|implementation_name
-    |implementation_version|extra)\b|(?P<end>\Z))""",
+    |implementation_version|extra)\b)|(?P<end>\Z))""",
     re.VERBOSE,
+)
+# What holds a version.
+_OF_VERSIONS = (
+    "python_version",
+    "python_full_version",
+    "implementation_version",
+    "platform_release",
 )
 
 
@@ -106,39 +113,29 @@ class _Reader:
             raise ValueError(self.text)
         operator = " ".join(self.token.split())
         self.advance()
-        return _compare(left, operator, self.value())
+        right = self.value()
+        variables = [one for one in (left, right) if one in self.env]
+        if len(variables) != 1:
+            raise ValueError(self.text)
+        one, other = (self.env.get(token, token[1:-1]) for token in (left, right))
+        return _compare(one, other, operator, is_version=variables[0] in _OF_VERSIONS)
 
     def value(self) -> str:
         if self.kind != "value":
             raise ValueError(self.text)
         token = self.token
         self.advance()
-        return token[1:-1] if token[0] in "'\"" else self.env[token]
+        return token
 
 
-def _compare(left: str, operator: str, right: str) -> bool:
-    """Compare as versions where both are some, else as texts (PEP 508)."""
+def _compare(left: str, right: str, operator: str, *, is_version: bool) -> bool:
+    """Compare versions as such, and all else as texts, which are the same or not (PEP 508)."""
     if operator in ("in", "not in"):
         return (left in right) is (operator == "in")
-    if operator in ("==", "!=") and right.endswith(".*"):
-        stem = right.removesuffix(".*")
-        return (left == stem or left.startswith(f"{stem}.")) is (operator == "==")
-    if operator == "~=":
-        stem = right.rpartition(".")[0]
-        return _compare(left, ">=", right) and (
-            left == stem or left.startswith(f"{stem}.")
-        )
-    one, other = key_of(left), key_of(right)
-    if one is None or other is None:
-        return {"==": left == right, "===": left == right, "!=": left != right}.get(
-            operator, False
-        )
-    return {
-        "===": left == right,
-        "==": one == other,
-        "!=": one != other,
-        "<": one < other,
-        "<=": one <= other,
-        ">": one > other,
-        ">=": one >= other,
-    }[operator]
+    satisfied = satisfies(left, operator, right) if is_version else None
+    if satisfied is not None:
+        return satisfied
+    if operator in ("~=", "==="):
+        raise ValueError(operator)
+    same = left == right
+    return {"==": same, "!=": not same, "<=": same, ">=": same}.get(operator, False)

@@ -11,31 +11,32 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from private_packages.errors import Failure
 from private_packages.markers import is_marker
 
 LARGEST = 1_000_000
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-# PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with neither dev nor local part.
+# PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with a bare release.
+_RELEASE = r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*"
 _VERSION = (
-    r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?[0-9]*)?"
+    rf"{_RELEASE}(?:[-_.]?(?:alpha|a|beta|b|preview|pre|c|rc)[-_.]?[0-9]*)?"
     r"(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?"
 )
 _DEV = r"(?:[-_.]?dev[-_.]?[0-9]*)?"
 _LOCAL = r"(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?"
 _CLAUSE = (
-    rf"(?:(?:==|!=)\s*(?:{_VERSION}\.\*|{_VERSION}{_DEV}{_LOCAL})"
+    rf"(?:(?:==|!=)\s*(?:{_RELEASE}\.\*|{_VERSION}{_DEV}{_LOCAL})"
     rf"|~=\s*v?(?:[0-9]+!)?[0-9]+\.[0-9]+[0-9.a-z]*|(?:<=|>=|<|>)\s*{_VERSION}{_DEV})"
 )
 _SPECIFIER = rf"(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*\s*,?)"
-_REQUIREMENT = re.compile(
+_REQUIREMENT = (
     rf"({_NAME})\s*(\[\s*(?:{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?\s*"
-    rf"(\(\s*{_SPECIFIER}\s*\)|{_SPECIFIER})?\s*(?:;\s*(.+))?",
-    re.IGNORECASE,
+    rf"(\(\s*{_SPECIFIER}\s*\)|{_SPECIFIER})?\s*(?:;\s*(.+))?"
 )
 
 
-class Unreadable(Exception):
+class Unreadable(Failure):
     """A package's file cannot be used; the message is a clause about that package."""
 
 
@@ -48,7 +49,10 @@ def read_file(root: Path, name: str) -> str | None:
     try:
         if not path.exists() and not path.is_symlink():
             return None
-        if not path.resolve().is_relative_to(root.resolve()):
+        outside = path.is_symlink() and not path.resolve().is_relative_to(
+            root.resolve()
+        )
+        if outside:
             raise Unreadable(f"its {name} leads out of its repository")
         if not path.is_file():
             raise Unreadable(f"its {name} is no file")
@@ -59,8 +63,10 @@ def read_file(root: Path, name: str) -> str | None:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Unreadable(f"its {name} is no UTF-8") from error
-    except OSError as error:
-        raise Unreadable(f"its {name} cannot be read ({error.strerror})") from error
+    except (OSError, RuntimeError) as error:
+        # Python 3.11 and 3.12 say so of a link to itself.
+        why = getattr(error, "strerror", None) or "a link leads back to itself"
+        raise Unreadable(f"its {name} cannot be read ({why})") from error
 
 
 def read_pyproject(root: Path) -> dict[str, Any]:
@@ -106,11 +112,11 @@ def plain(line: str) -> str:
     """Return a requirement of plain form, with single spaces. Raises `Unreadable` for any other."""
     shown = re.sub(r"[^\x20-\x7e]", "?", line)[:80]
     found = (
-        _REQUIREMENT.fullmatch(line.strip())
-        if len(line) < 1000 and line.isascii()
+        re.fullmatch(_REQUIREMENT, line.strip(), re.IGNORECASE)
+        if len(line) <= 1000 and re.fullmatch(r"[\t\x20-\x7e]*", line)
         else None
     )
-    if found is None or "\n" in line or (found[4] and not is_marker(found[4])):
+    if found is None or (found[4] and not is_marker(found[4])):
         raise Unreadable(
             f"it needs `{shown}`, which is not a plain name with a version; write it yourself"
         )

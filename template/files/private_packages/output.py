@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 # Select Graphic Rendition (ECMA-48): readable on dark and on light grounds.
@@ -77,6 +77,14 @@ class Output:
             file=self.stream,
             flush=True,
         )
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a line for each row, the cells of a column below each other."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, wide, strict=True)
+        yield "  ".join(f"{cell:{width}}" for cell, width in cells).rstrip()
 
 
 def _plain(text: str) -> str:

@@ -90,6 +90,10 @@ def _read(folder: Path, path: Path, above: frozenset[Path]) -> Iterator[Line]:
         ) from error
     except OSError as error:
         raise Failure(f"{place} cannot be read: {error.strerror}.") from error
+    coding = re.match(r"(?:.*\n)?#.*coding[:=]\s*(?!utf-?8\b)", text, re.IGNORECASE)
+    if coding or "\0" in text:
+        # pip would decode it in another way than uv.
+        raise Failure(f"{place} is no UTF-8; save it as UTF-8, without `coding:`.")
     for number, joined in _joined(text.removeprefix("\ufeff")):
         line = _COMMENT.sub("", joined).strip()
         if not line:
@@ -118,7 +122,8 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
     """Yield logical lines with the number of their first line: a backslash at the end joins the next."""
     start = 1
     parts: list[str] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    # As pip separates them: also at a form feed.
+    for number, line in enumerate(text.splitlines(), start=1):
         if not parts:
             start = number
         # A comment ends a line, whatever stands at its end.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from private_packages import requirements
 from private_packages.allow import Allowed
@@ -16,14 +18,20 @@ from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised
-from private_packages.needs import is_installable
+from private_packages.needs import is_installable, name_of
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import root_of
-from private_packages.uv import Uv, index_options, names_option
+from private_packages.uv import Uv, UvFailed, index_options, names_option
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")
 _DIRECT = re.compile(rf"({_NAME.pattern}\s*(?:\[[^\]]*\])?)\s*@\s*(\S+)(.*)")
+# A line without a name, such as an address or a path, could be of any package.
+_NAMED = re.compile(
+    rf"({_NAME.pattern})(?<!\.whl|\.zip|\.tgz|\.bz2|.\.gz|\.tar|.\.xz)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~(;@].*)?"
+)
+ANSWERS = "make it one of the answers with `copier update --vcs-ref :current: --trust`"
+_HASH = re.compile(r"\s+--hash[= ](\S+)")
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,35 @@ class Pinned:
         """The version, where it comes from an index."""
         return self.source.removeprefix("==") if self.source.startswith("==") else ""
 
+    @property
+    def is_editable(self) -> bool:
+        """Whether it is a folder of the app."""
+        return self.source.startswith("-e ")
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a repository or a file that has to be built."""
+        path = urlsplit(self.source.removeprefix("@ ")).path
+        return self.source.startswith("@ ") and not path.endswith(".whl")
+
+    @property
+    def place(self) -> str:
+        """Where it comes from, in a word."""
+        return self.index or self.source.removeprefix("@ ") or "an index"
+
 
 @dataclass(frozen=True)
 class Resolution:
-    """What uv resolved, and the options with which it is installed."""
+    """What uv resolved, and with what it is installed.
+
+    ``lines`` are options of requirements.txt that were allowed, ``hashes`` those of its own lines, by name.
+    """
 
     pinned: tuple[Pinned, ...]
     options: tuple[str, ...]
     constraints: str = field(repr=False)
+    lines: tuple[str, ...] = ()
+    hashes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def named(self, name: str) -> Pinned | None:
         """Return the line of a package."""
@@ -61,21 +90,32 @@ class Resolution:
         )
 
 
-def resolve(app: App, uv: Uv, lock: Lock, allowed: Allowed, python: Path) -> Resolution:
+def resolve(
+    app: App,
+    uv: Uv,
+    lock: Lock,
+    allowed: Allowed,
+    python: Path | None,
+) -> Resolution:
     """Let uv resolve the app's requirements.txt for a Python; nothing is built that is not allowed.
 
-    Raises `Failure`, also for a line that cannot be vouched for.
+    Without a Python it is resolved for every system, and every Python that the app runs on. Raises `Failure`,
+    also for a line that cannot be vouched for.
     """
-    lines = list(_input(app, lock, allowed))
+    wanted = list(_input(app, lock, allowed))
     constraints = "\n".join(_constraints(app, lock)) + "\n"
-    built = [
-        one.name for one in app.config.packages if one.strategy != "index"
-    ] + sorted(allowed.build)
+    built = [one.name for one in app.config.of("git")]
+    built += [one.name for one in _installable(app)]
+    target = (
+        ("--python", str(python))
+        if python
+        else ("--universal", "--python-version", app.config.python)
+    )
     options = (
         *index_options(app),
         *("--index-strategy", "first-index", "--only-binary", ":all:"),
-        *names_option("--no-binary", built),
-        *("--python", str(python)),
+        *names_option("--no-binary", [*built, *sorted(allowed.build)]),
+        *target,
     )
     with _constraints_file(constraints) as file:
         output = uv.run(
@@ -87,24 +127,39 @@ def resolve(app: App, uv: Uv, lock: Lock, allowed: Allowed, python: Path) -> Res
                 "--no-strip-extras",
                 "--emit-index-annotation",
             ),
-            stdin="\n".join(lines) + "\n",
+            stdin="".join(f"{text}\n" for text, _ in wanted),
         )
-    pinned = tuple(read_compiled(output, app))
-    return Resolution(pinned, options, constraints)
+    return Resolution(
+        tuple(read_compiled(output, app)),
+        options,
+        constraints,
+        tuple(text for text, _ in wanted if text in allowed.options),
+        {normalised(name_of(text)): hashes for text, hashes in wanted if hashes},
+    )
 
 
-def install(app: App, uv: Uv, lock: Lock, resolution: Resolution) -> str:
-    """Install exactly what was resolved; files of the private index only by the lock's hashes. Raises `Failure`."""
-    private = [one.name for one in resolution.pinned if lock.version_of(one.name)]
-    lines = [line for one in resolution.pinned for line in _install_line(one, lock)]
+def install(
+    app: App, uv: Uv, lock: Lock, resolution: Resolution, anew: Sequence[str] = ()
+) -> str:
+    """Install exactly what was resolved; files of the private index only by the lock's hashes.
+
+    ``anew`` names what is installed again although it seems to be there. Raises `Failure`.
+    """
+    # A file of the same version that is installed already may be a stranger's.
+    again = [one.name for one in resolution.pinned if lock.version_of(one.name)]
+    lines = [_install_line(one, lock, resolution) for one in resolution.pinned]
+    stdin = "\n".join([*resolution.lines, *lines]) + "\n"
     with _constraints_file(resolution.constraints) as file:
-        return uv.run(
+        command = (
             *("pip", "install", "--no-deps", "-b", file, *resolution.options),
-            # A file of the same version that is installed already may be a stranger's.
-            *names_option("--reinstall-package", private),
+            *names_option("--reinstall-package", [*again, *anew]),
             *("-r", "-"),
-            stdin="\n".join(lines) + "\n",
         )
+        try:
+            # To reinstall, uv would fetch anew what its cache has by the same hashes.
+            return uv.run(*command, "--offline", stdin=stdin)
+        except UvFailed:
+            return uv.run(*command, stdin=stdin)
 
 
 class _constraints_file(tempfile.TemporaryDirectory[str]):  # noqa: N801  used as a function
@@ -120,20 +175,33 @@ class _constraints_file(tempfile.TemporaryDirectory[str]):  # noqa: N801  used a
         return str(path)
 
 
-def _input(app: App, lock: Lock, allowed: Allowed) -> Iterator[str]:
-    """Yield the lines of requirements.txt as uv gets them: without logins, each private one at its locked place."""
+def _input(
+    app: App, lock: Lock, allowed: Allowed
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the lines of requirements.txt as uv gets them, each with its hashes.
+
+    They are without logins, and each private package is at its locked place.
+    """
     options = requirements.option_lines(app)
     for line in requirements.read(app.folder):
         editable = _EDITABLE.fullmatch(line.text)
         if editable:
-            yield f"-e {_editable(app, line, editable[1].strip())}"
+            yield f"-e {_editable(app, line, editable[1].strip())}", ()
         elif line.text.startswith("-"):
-            if line.text not in options and line.text not in allowed.options:
+            if line.text in allowed.options:
+                yield line.text, ()
+            elif line.text not in options:
                 raise _unvouched(
-                    line, "is an option that decides where packages come from"
+                    line,
+                    "is an option that decides where packages come from",
+                    "allow it with a reason in private-packages.allow.toml",
                 )
         else:
-            yield _requirement(app, lock, line)
+            text = _HASH.sub("", line.text)
+            yield (
+                _requirement(app, lock, Line(text, line.place)),
+                _HASH.findall(line.text),
+            )
 
 
 def _editable(app: App, line: Line, path: str) -> Path:
@@ -143,20 +211,29 @@ def _editable(app: App, line: Line, path: str) -> Path:
             return target
     if target == app.folder.resolve():
         return target
-    raise _unvouched(line, f"installs {path}, which is no submodule of the answers")
+    raise _unvouched(
+        line, f"installs {path}, which is no submodule of the answers", ANSWERS
+    )
 
 
 def _requirement(app: App, lock: Lock, line: Line) -> str:
-    found = _NAME.match(line.text)
-    package = app.config.named(found[0]) if found else None
-    if found is None:
-        raise _unvouched(line, "is no requirement with a name")
+    found = _NAMED.fullmatch(line.text)
+    if found is None or " --" in line.text:
+        raise _unvouched(
+            line, "is no plain requirement with a name", "write it as `name==version`"
+        )
+    package = app.config.named(found[1])
     direct = _DIRECT.fullmatch(line.text)
+    if package and package.strategy == "submodule" and direct:
+        raise _unvouched(
+            line, f"takes {package.name} from elsewhere than {package.path}", ANSWERS
+        )
     if package is None or package.strategy == "submodule":
         if "$" in line.text:
             raise _unvouched(
                 line,
                 "names an environment variable, whose value would go wherever the line says",
+                ANSWERS,
             )
         return line.text
     if " ".join(line.text.split()) != " ".join(package.requirement.split()):
@@ -184,19 +261,25 @@ def _address(package: Package, lock: Lock) -> str:
 
 def _constraints(app: App, lock: Lock) -> Iterator[str]:
     """Yield a line for each private name that puts it in its place, whoever needs it."""
-    for package in app.config.packages:
-        if package.strategy == "git":
-            yield f"{package.name} @ {_address(package, lock)}"
-        elif package.strategy == "submodule" and is_installable(root_of(app, package)):
-            yield f"{package.name} @ {root_of(app, package).resolve().as_uri()}"
+    for package in app.config.of("git"):
+        yield f"{package.name} @ {_address(package, lock)}"
+    for package in _installable(app):
+        yield f"{package.name} @ {root_of(app, package).resolve().as_uri()}"
     for locked in lock.values():
         if isinstance(locked, LockedVersion):
             yield f"{locked.name}=={locked.version}"
 
 
-def _unvouched(line: Line, why: str) -> Failure:
+def _installable(app: App) -> list[Package]:
+    """Return the submodules that an installer can install."""
+    return [
+        one for one in app.config.of("submodule") if is_installable(root_of(app, one))
+    ]
+
+
+def _unvouched(line: Line, why: str, instead: str) -> Failure:
     return Failure(
-        f"{line.place}: `{_shown(line.text)}` {why}. Remove it, or allow it with a reason in private-packages.allow.toml."
+        f"{line.place}: `{_shown(line.text)}` {why}. Remove it, or {instead}."
     )
 
 
@@ -231,20 +314,29 @@ def read_compiled(output: str, app: App) -> Iterator[Pinned]:
 
 
 def _submodule_at(app: App, url: str) -> str:
+    """Return the name of the submodule in a folder, or its address where there is none."""
     for package in app.config.of("submodule"):
-        if (
-            root_of(app, package).resolve().as_uri() == url.strip()
-            or str(root_of(app, package).resolve()) == url.strip()
-        ):
+        if is_in(url, root_of(app, package)):
             return package.name
     return url
 
 
-def _install_line(one: Pinned, lock: Lock) -> Sequence[str]:
-    if one.source.startswith("-e "):
-        return [one.source]
+def is_in(url: str, folder: Path) -> bool:
+    """Tell whether a `file:` address means a folder, however it is encoded."""
+    path = url2pathname(urlsplit(url.strip()).path)
+    return url.strip().startswith("file:") and Path(path) == folder.resolve()
+
+
+def _install_line(one: Pinned, lock: Lock, resolution: Resolution) -> str:
+    if one.is_editable:
+        return one.source
     locked = lock.version_of(one.name)
-    hashes = sorted(locked.files.values()) if locked else one.hashes
-    options = "".join(f" \\\n    --hash=sha256:{sha256}" for sha256 in hashes)
+    hashes = [
+        f"sha256:{one}"
+        for one in (sorted(locked.files.values()) if locked else one.hashes)
+    ]
+    options = resolution.hashes.get(normalised(one.name), hashes)
     separator = "" if one.source.startswith("=") else " "
-    return [f"{one.name}{separator}{one.source}{options}"]
+    return f"{one.name}{separator}{one.source}" + "".join(
+        f" \\\n    --hash={option}" for option in options
+    )

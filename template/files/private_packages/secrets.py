@@ -6,6 +6,7 @@ from private_packages.allow import load
 from private_packages.app import App
 from private_packages.errors import GitError
 from private_packages.findings import Finding
+from private_packages.repository import open_repository
 from private_packages.strategies.base import View
 
 # Logins in addresses, and tokens of known hosts (POSIX extended regular expressions).
@@ -26,6 +27,7 @@ def find(app: App, view: View) -> list[Finding]:
     Where the app is in no repository nothing is tracked. Raises `Failure`, and `GitError` when Git cannot look.
     """
     if view.repository is None:
+        _see_why_not(app)
         return []
     patterns = [part for pattern in _PATTERNS for part in ("-e", pattern)]
     try:
@@ -39,7 +41,7 @@ def find(app: App, view: View) -> list[Finding]:
         return []
     allowed = load(app.folder).secrets
     found = []
-    for line in filter(None, listed.splitlines()):
+    for line in filter(None, listed.split("\n")):
         name, number, text = [*line.split("\0", 2), "", ""][:3]
         name = name.removeprefix(view.repository.prefix)
         if not any(file == name and part in text for file, part in allowed):
@@ -51,3 +53,14 @@ def find(app: App, view: View) -> list[Finding]:
                 )
             )
     return found
+
+
+def _see_why_not(app: App) -> None:
+    """Do nothing where the app is in no repository, or Git is not here. Raises `GitError` where Git refuses to look."""
+    try:
+        open_repository(app.folder, app.git)
+    except GitError as error:
+        if "command not found" not in error.stderr:
+            raise
+        note = "note: Git is not here, so nobody looked for logins in the app's files."
+        app.output.say(note, "aside")

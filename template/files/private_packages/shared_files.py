@@ -6,8 +6,8 @@ from private_packages.app import App
 
 
 def gitignore(app: App) -> list[str]:
-    """Return what Git must not take: the values of the variables."""
-    return [".env", ".env.*", "!.env.example"]
+    """Return what Git must not take: the values of the variables, and byte code."""
+    return [".env", ".env.*", "!.env.example", "private_packages/**/__pycache__/"]
 
 
 def env_example(app: App) -> list[str]:

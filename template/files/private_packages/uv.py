@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from private_packages.app import App
 from private_packages.credentials import login, with_helper
 from private_packages.errors import Failure
-from private_packages.git import git_environment
+from private_packages.git import end, git_environment, silence_allowed, start
 
 OLDEST = (0, 9)
 # What of uv's own variables says where and how, and never what.
@@ -24,14 +25,54 @@ _KEPT = re.compile(
 )
 
 
+# What uv says in many words (its own, of the versions 0.9 to 0.13), and what that means for a person.
+_MEANINGS = (
+    (
+        r"([\w.-]+?)(?:==\S+)? has no (?:usable )?wheels(?! with)|[Bb]uilding source distributions for `([^`]+)`",
+        "{0} has no wheel, and building it from source runs its code. If you want that, allow it in"
+        ' private-packages.allow.toml: a table [[build]] with `name = "{0}"` and a `reason`.',
+    ),
+    (
+        r"conflicting URLs for package `([^`]+)`",
+        "{0} is wanted from two places: from that in the answers, and from another by a line of requirements.txt"
+        " or by a package that needs it; keep the one in the answers.",
+    ),
+    (
+        r"Hash mismatch for `([^`]+)`",
+        "What is offered as {0} is not the file that was checked, so it stays out."
+        " Do not install it by other means, and tell your security team.",
+    ),
+    (
+        r"An index(?: URL)? \((\S+?)\) (?:could not be queried|returned a 403)",
+        "The index {0} refuses the login; set a valid one with `python -m private_packages login`.",
+    ),
+    (
+        r"Failed to fetch: `?(\S+?)`? |error sending request for url \((\S+?)\)",
+        "{0} does not answer as it should; try again when it works. {said}",
+    ),
+    (
+        r"Because ([\w.-]+) was not found in the package registry",
+        "No index has a package {0}; correct its name in requirements.txt.",
+    ),
+)
+
+
 class UvFailed(Failure):
-    """uv ended with an error; ``said`` is its own text, without a secret."""
+    """uv ended with an error; ``said`` is its own text in one line, without a secret."""
 
     def __init__(self, said: str) -> None:
-        """Keep uv's words, in one line."""
-        self.said = said
+        """Say what it means, or else what uv says."""
         words = re.sub(r"[│╰╭├─▶×]|\s+", " ", said)
-        super().__init__(f"uv says: {re.sub(' +', ' ', words).strip()[:600]}")
+        self.said = re.sub(" +", " ", words).strip()
+        # A hint of uv's would name the option that undoes the order of the indexes.
+        shown = self.said.partition(" hint: ")[0].removeprefix("error: ")[:400]
+        shown = f"uv says: {shown}"
+        for pattern, meaning in _MEANINGS:
+            if found := re.search(pattern, self.said):
+                about = next(group for group in found.groups() if group)
+                shown = meaning.format(about, said=shown)
+                break
+        super().__init__(shown)
 
 
 @dataclass(frozen=True)
@@ -42,22 +83,33 @@ class Uv:
     env: Mapping[str, str]
     app: App
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    running: set[subprocess.Popen[bytes]] = field(default_factory=set, repr=False)
 
     def run(self, *arguments: str | Path, stdin: str = "") -> str:
         """Run uv in the app's folder; return its standard output. Raises `UvFailed`."""
-        done = subprocess.run(
-            [*self.command, *map(str, arguments)],
-            cwd=self.app.folder,
-            env=self.env,
-            input=stdin.encode(),
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode:
-            raise UvFailed(
-                self._without_secrets(done.stderr.decode("utf-8", "replace"))
-            )
-        return done.stdout.decode("utf-8", "replace")
+        command = [*self.command, *map(str, arguments)]
+        process = start(command, self.app.folder, self.env)
+        self.running.add(process)
+        try:
+            stdout, stderr = process.communicate(stdin.encode())
+        except BaseException:
+            end(process)
+            raise
+        finally:
+            self.running.discard(process)
+        if process.returncode:
+            raise UvFailed(self._without_secrets(stderr.decode("utf-8", "replace")))
+        return stdout.decode("utf-8", "replace")
+
+    @contextlib.contextmanager
+    def stopping(self) -> Iterator[None]:
+        """End what is running, its Git included, when an exception leaves the block."""
+        try:
+            yield
+        except BaseException:
+            for process in list(self.running):
+                end(process)
+            raise
 
     def _without_secrets(self, text: str) -> str:
         for secret in self.secrets:
@@ -106,6 +158,7 @@ def _environment(app: App) -> dict[str, str]:
     mirror = app.environ.get("UV_INDEX_URL") or app.environ.get("PIP_INDEX_URL")
     if mirror:
         env.setdefault("UV_DEFAULT_INDEX", mirror)
+    env.setdefault("UV_HTTP_TIMEOUT", str(silence_allowed(app.environ)))
     env |= {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     index = app.config.index
     if index is not None and index.user_info:
@@ -114,7 +167,10 @@ def _environment(app: App) -> dict[str, str]:
             "UV_INDEX_PRIVATE_USERNAME": user,
             "UV_INDEX_PRIVATE_PASSWORD": password,
         }
-    return with_helper(git_environment(env), app.config.packages, app.folder)
+    env = with_helper(git_environment(env), app.config.packages, app.folder)
+    # In Git's locale, `C`, Python could not read an umlaut in the path of an editable package.
+    own = {name: value for name, value in app.environ.items() if name == "LC_ALL"}
+    return {name: env[name] for name in env if name != "LC_ALL"} | own
 
 
 def _secrets(app: App) -> tuple[str, ...]:

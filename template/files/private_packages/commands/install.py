@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import platform
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from private_packages import probe
+from private_packages import lock as locking
+from private_packages import requirements
 from private_packages.agreement import disagreements, read_view
 from private_packages.app import App
 from private_packages.commands import check, status, sync
 from private_packages.config import SUBMODULES
 from private_packages.environment import find, python_of
 from private_packages.errors import Failure
-from private_packages.files import remove, write_text
+from private_packages.files import read_text, remove, write_text
+from private_packages.findings import INSTALL
 from private_packages.lock import Lock
+from private_packages.names import normalised
 from private_packages.needs import is_installable
 from private_packages.resolution import Resolution, install
 from private_packages.strategies.submodule import root_of
-from private_packages.uv import Uv, find_uv
+from private_packages.uv import Uv, UvFailed, find_uv
 
 SUMMARY = "fetch, check and install everything that the app needs"
 DESCRIPTION = """\
-Fetch, check and install everything that the app needs: after a clone, after a pull, in CI, in an image.
+Fetch, check and install everything that the app needs: after a clone, after a
+pull, in CI, in an image.
 
-The submodules are fetched at their pins, everything is checked (see `check`), and exactly what was checked is
-installed, into the app's virtual environment; one is made in .venv where there is none. The first thing
-wrong stops it, before anything is installed.
+The submodules are fetched at their pins, everything is checked (see `check`), and
+exactly what was checked is installed, into the app's virtual environment; one is
+made in .venv where there is none. The first thing wrong stops it, before anything
+is installed.
 """
 # Makes a repository that no installer can install importable (site, "path configuration files").
 PTH = "private_packages_submodules.pth"
+# What the last installation was: the commits of submodules, and for what it was seen what other systems need.
+RECORD = "private_packages.json"
+# What `sync` would follow or undo, and a change request may have brought.
+_ALTERED = {"gitmodules", "moved-by-hand"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,33 +60,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(app: App, options: argparse.Namespace) -> int:
     """Install, then say how everything stands."""
     check.stop_at(check.variables(app))
-    if options.locked:
-        check.stop_at(disagreements(read_view(app)))
-        report = sync.fetch_pins(app)
-    else:
-        report = sync.synchronise(app)
+    uv = find_uv(app)
+    check.stop_at(
+        [
+            one
+            for one in disagreements(read_view(app))
+            if options.locked or one.kind in _ALTERED
+        ]
+    )
+    report = (
+        sync.fetch_pins(app) if options.locked else sync.synchronise(app, at_pins=True)
+    )
     sync.show(app, report)
     if report.problems:
         app.output.problem("Nothing was installed.", "bad")
         return 1
-    uv = find_uv(app)
     python = python_of(find(app.folder, app.environ) or _make_environment(app, uv))
     app.output.progress("  checking …")
-    uv, resolution, lock = check.prove(app, locked=options.locked, uv=uv, full=False)
+    place = _site_packages(python)
+    record = _read_record(place)
+    uv, resolution, lock = check.prove(
+        app,
+        locked=options.locked,
+        uv=uv,
+        full=False,
+        everywhere=record.get("wants") != _wants(app, locking.load(app.folder)),
+    )
     app.output.progress("  installing …")
+    commits = _commits(app, lock)
+    # Version and scripts of a submodule are of the commit at which it was installed.
+    moved = [name for name in commits if commits[name] != record.get(name)]
+    install(app, uv, lock, resolution, anew=moved)
     _uninstall_leftovers(app, uv, python)
-    install(app, uv, lock, resolution)
-    _make_importable(app, python)
+    _make_importable(app, place)
+    record = {**commits, "wants": _wants(app, lock)}
+    write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
     app.output.clear()
     _say(app, lock, resolution)
     return status.report(app)
 
 
 def _make_environment(app: App, uv: Uv) -> Path:
-    """Make the app's `.venv`, with the Python that runs this where it is new enough."""
+    """Make the app's `.venv`, with the Python that runs this where it is new enough. Raises `Failure`."""
+    if (app.folder / ".venv" / "pyvenv.cfg").exists():
+        raise Failure(
+            ".venv is there, and its Python does not run on this machine; delete the folder, then type"
+            f" `{INSTALL}` again."
+        )
     wanted = tuple(int(part) for part in app.config.python.split("."))
-    python = sys.executable if sys.version_info[:2] >= wanted else app.config.python
-    uv.run("venv", "--quiet", "--python", python, ".venv")
+    here = sys.version_info[:2] >= wanted
+    python = sys.executable if here else app.config.python
+    try:
+        uv.run("venv", "--quiet", "--python", python, ".venv")
+    except UvFailed as error:
+        if here:
+            raise
+        raise Failure(
+            f"The app needs Python {app.config.python} or newer, this is {platform.python_version()}, and uv found"
+            f" no other: install one, then type `{INSTALL}` again. {error}"
+        ) from error
     app.output.say("  made the virtual environment .venv")
     found = find(app.folder, app.environ)
     if found is None:
@@ -79,35 +126,61 @@ def _make_environment(app: App, uv: Uv) -> Path:
     return found
 
 
+def _commits(app: App, lock: Lock) -> dict[str, str]:
+    """Return the commits of the submodules that are installed, by name."""
+    if app.config.platform != "python":
+        return {}
+    return {
+        one.name: locked.commit
+        for one in app.config.of("submodule")
+        if (locked := lock.commit_of(one.name, "submodule"))
+    }
+
+
+def _read_record(place: Path) -> dict[str, str]:
+    """Return what the last `install` wrote into an environment; nothing where it wrote none."""
+    try:
+        record = json.loads(read_text(place / RECORD))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _wants(app: App, lock: Lock) -> str:
+    """Return a hash of the lock and of the lines in requirements.txt."""
+    lines = [line.text for line in requirements.read(app.folder)]
+    text = "\n".join([locking.dump(lock.values()), *lines])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _uninstall_leftovers(app: App, uv: Uv, python: Path) -> None:
-    """Uninstall what was installed from a submodule that is not wanted as one any more: it would be imported."""
+    """Uninstall what is installed from a submodule that is not wanted as one any more: it would be imported."""
     wanted = (
         {one.key for one in app.config.of("submodule")}
         if app.config.platform == "python"
         else set()
     )
     below = (app.folder / SUBMODULES).resolve()
-    try:
-        here = probe.look(python, app.folder, ()).distributions
-    except (OSError, ValueError):
-        return
-    gone = [
-        name
-        for name, one in here.items()
-        if one.folder and one.folder.is_relative_to(below) and name not in wanted
-    ]
+    gone = []
+    for one in metadata.distributions(path=[str(_site_packages(python))]):
+        try:
+            direct = json.loads(one.read_text("direct_url.json") or "{}")
+            path = url2pathname(urlsplit(str(direct.get("url", ""))).path)
+        except (ValueError, AttributeError):
+            continue
+        if "dir_info" in direct and Path(path).is_relative_to(below):
+            gone += [one.name] if normalised(one.name) not in wanted else []
     if gone:
         uv.run("pip", "uninstall", "--quiet", "--python", str(python), *gone)
 
 
-def _make_importable(app: App, python: Path) -> None:
+def _make_importable(app: App, place: Path) -> None:
     """Write the search paths of submodules that no installer can install; without any there is no such file."""
     roots = sorted(_uninstallable(app))
-    folder = _site_packages(python)
     if roots:
-        write_text(folder / PTH, "".join(f"{root}\n" for root in roots))
+        write_text(place / PTH, "".join(f"{root}\n" for root in roots))
     else:
-        remove(folder / PTH)
+        remove(place / PTH)
 
 
 def _uninstallable(app: App) -> Iterator[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from private_packages import config as configuration
+from private_packages import lock as locking
 from private_packages.app import App
 from private_packages.commands import sync
 from private_packages.config import Package
@@ -17,12 +19,15 @@ from private_packages.errors import Failure, WrongUsage
 from private_packages.files import read_text, write_text
 from private_packages.findings import INSTALL
 from private_packages.names import COMMAND, listed
+from private_packages.output import in_columns
+from private_packages.repository import Repository, open_repository
 from private_packages.strategies import STRATEGIES
 
 SUMMARY = "move a package to another ref or version"
 DESCRIPTION = """\
-Move one package to a ref or version, by default the newest: in the answers, in private-packages.toml, in
-requirements.txt, in Git's pin and in the lock. A branch is taken at its newest commit.
+Move one package to a ref or version, by default the newest: in the answers, in
+private-packages.toml, in requirements.txt, in Git's pin and in the lock. A branch
+is taken at its newest commit.
 
   move acme-beams            to the newest version
   move acme-beams v1.3.0     to a tag, a branch or a commit
@@ -59,11 +64,8 @@ def run(app: App, options: argparse.Namespace) -> int:
     package = _named(app, options.name)
     try:
         ref = options.ref or _newest(app, package)
-        moved = (
-            STRATEGIES[package.strategy].at(package, ref)
-            if ref != package.ref or not ref
-            else package
-        )
+        stays = ref == package.ref
+        moved = package if stays else STRATEGIES[package.strategy].at(package, ref)
     except Failure as error:
         raise Failure(f"{package.name}: {error}.") from error
     return _move(app, package, moved)
@@ -95,38 +97,54 @@ def _move(app: App, package: Package, moved: Package) -> int:
         app.folder / configuration.FILE,
         app.folder / app.config.answers_file,
     )
-    before = {path: read_text(path) for path in (toml, answers) if path.exists()}
+    wanted = {path: read_text(path) for path in (toml, answers) if path.exists()}
+    repository = open_repository(app.folder, app.git) if package.path else None
+    before = dict(wanted)
+    if repository is not None and repository.gitmodules.exists():
+        before[repository.gitmodules] = read_text(repository.gitmodules)
+    locked = locking.load(app.folder).get(package.key)
     if moved != package:
-        _write(app, package, moved, before)
+        _write(app, package, moved, wanted)
     config = replace(
         app.config,
         packages=tuple(moved if one == package else one for one in app.config.packages),
     )
-    now = replace(app, config=config)
     try:
-        report = sync.synchronise(now, anew=package.key)
+        report = sync.synchronise(replace(app, config=config), anew=package.key)
     except BaseException:
-        _take_back(before)
+        _take_back(app, before, repository)
         raise
     if any(problem.startswith(f"{package.name}: ") for problem in report.problems):
-        _take_back(before)
+        _take_back(app, before, repository)
         sync.show(app, report)
         app.output.problem(f"{package.name} stays where it was.", "bad")
         return 1
+    after = locking.load(app.folder).get(package.key)
+    at = after.stands_for if after else moved.ref or moved.requirement
+    stays = moved == package and after == locked
+    report.outcomes = [one for one in report.outcomes if one.name != package.name]
+    app.output.say(f"  {package.name}: {'stays at' if stays else 'moved to'} {at}")
     sync.show(app, report)
-    if not report.outcomes:
-        app.output.say(f"  {package.name}: at {moved.ref or moved.requirement}")
-    app.output.say(f"Next: {INSTALL}", "command")
+    if not stays or report.outcomes:
+        app.output.say(f"Next: {INSTALL}", "command")
     return 1 if report.problems else 0
 
 
-def _take_back(before: dict[Path, str]) -> None:
+def _take_back(
+    app: App, before: Mapping[Path, str], repository: Repository | None
+) -> None:
+    """Write the files as they were, and the blocks that were made of them."""
     for path, text in before.items():
         if read_text(path) != text:
             write_text(path, text)
+            if repository is not None and path == repository.gitmodules:
+                repository.run("add", "--", str(path))
+    sync.write_blocks(app, sync.Report())
 
 
-def _write(app: App, package: Package, moved: Package, before: dict[Path, str]) -> None:
+def _write(
+    app: App, package: Package, moved: Package, before: Mapping[Path, str]
+) -> None:
     """Put the new line into the answers and private-packages.toml. Raises `Failure` when they do not hold the old one."""
     changed = {}
     for path, text in before.items():
@@ -138,8 +156,20 @@ def _write(app: App, package: Package, moved: Package, before: dict[Path, str]) 
                 " change it with `copier update --vcs-ref :current: --trust`."
             )
         changed[path] = new
+    if not _is_read_as(changed[app.folder / configuration.FILE], moved):
+        raise Failure(
+            f"{package.name}: `{moved.ref or moved.requirement}` cannot stand in a package line; name another."
+        )
     for path, text in changed.items():
         write_text(path, text)
+
+
+def _is_read_as(text: str, package: Package) -> bool:
+    """Tell whether a private-packages.toml is read back with this package."""
+    try:
+        return configuration.parse(text).named(package.name) == package
+    except Failure:
+        return False
 
 
 def _in_toml(text: str, package: Package, moved: Package) -> str:
@@ -191,20 +221,17 @@ def _list(app: App, packages: list[Package]) -> int:
         except Failure as error:
             return error
 
-    failed = False
-    wide = max((len(one.name) for one in packages), default=0)
-    with ThreadPoolExecutor(max_workers=sync.AT_ONCE) as pool:
-        for package, newer in zip(packages, pool.map(ask, packages), strict=True):
-            at = (
-                package.ref
-                or package.requirement.removeprefix(package.name).strip()
-                or "any version"
-            )
-            if isinstance(newer, Failure):
-                failed = True
-                app.output.problem(f"{package.name}: {newer}.", "bad")
-            else:
-                print(
-                    f"{package.name:{wide}}  {at}  {'newer: ' + ', '.join(newer[:5]) if newer else 'newest'}"
-                )
-    return 1 if failed else 0
+    with ThreadPoolExecutor(max_workers=sync.AT_ONCE) as pool, app.git.stopping():
+        answers = list(zip(packages, pool.map(ask, packages), strict=True))
+    rows = []
+    for package, newer in answers:
+        if isinstance(newer, Failure):
+            app.output.problem(f"{package.name}: {newer}.", "bad")
+            continue
+        line = package.requirement.removeprefix(package.name).strip()
+        at = package.ref or line.removeprefix("==").strip() or "any version"
+        newest = f"newer: {', '.join(newer[:5])}" if newer else "newest"
+        rows.append((package.name, at, newest))
+    for line in in_columns(rows):
+        print(line)
+    return 0 if len(rows) == len(packages) else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,21 @@ from private_packages import manifest
 from private_packages.agreement import disagreements, read_view, with_environment
 from private_packages.app import App
 from private_packages.config import Package
+from private_packages.environment import find as find_environment
+from private_packages.environment import scripts_of
 from private_packages.findings import INSTALL, LOGIN, Finding, first_cure
-from private_packages.lock import LockedCommit, LockedVersion
-from private_packages.names import listed
-from private_packages.output import Output
+from private_packages.names import COMMAND, listed
+from private_packages.output import Output, in_columns
 from private_packages.probe import modules_in
 from private_packages.strategies import STRATEGIES
 from private_packages.strategies.base import View
-from private_packages.strategies.submodule import root_of
+from private_packages.strategies.submodule import checked_out, root_of
 
 SUMMARY = "say how each private package stands, and what to type next"
 DESCRIPTION = """\
-Say of each private package what is wanted, what is locked, what is checked out, what is installed and where it
-is imported from; name what is wrong, and the one command that mends it. No network is asked.
+Say of each private package whether what is wanted is locked, checked out,
+installed and imported; name what is wrong, and the one command that mends it.
+No network is asked.
 """
 
 
@@ -48,6 +51,8 @@ def report(app: App, *, as_json: bool = False, python: Path | None = None) -> in
     """Print how the app stands; return 1 when anything is wrong."""
     view = with_environment(read_view(app), python)
     findings = find(view)
+    if python and _is_another(app, python):
+        findings = [_of_another_python(one, python) for one in findings]
     missing = app.missing_variables()
     if findings and missing:
         verb = "have" if len(missing) > 1 else "has"
@@ -64,10 +69,31 @@ def report(app: App, *, as_json: bool = False, python: Path | None = None) -> in
     return 1 if findings else 0
 
 
+def _is_another(app: App, python: Path) -> bool:
+    """Tell whether a Python is not that of the app's environment."""
+    own = find_environment(app.folder, app.environ)
+    return (
+        own is not None
+        and python.absolute().parent.resolve() != scripts_of(own).resolve()
+    )
+
+
+def _of_another_python(finding: Finding, python: Path) -> Finding:
+    """Return what `install` cannot mend, because it fills the app's environment alone."""
+    if finding.kind not in ("not-installed", "wrong-source", "wrong-version"):
+        return finding
+    text = f"{finding.text} for {python}, which is not the app's own Python"
+    cure = f"{COMMAND} exec python -m unittest"
+    return replace(finding, text=text, cure=cure)
+
+
 def find(view: View) -> list[Finding]:
     """Return everything that is wrong, a package's first trouble first."""
     found = disagreements(view)
-    if not any(finding.kind == "conflict" for finding in found):
+    if view.environment is None and (view.app.folder / ".venv/pyvenv.cfg").exists():
+        text = f"the Python of .venv does not run on this machine; delete that folder, then type `{INSTALL}`"
+        found.append(Finding("no-environment", "", text))
+    elif not any(finding.kind == "conflict" for finding in found):
         for package in view.app.config.packages:
             found += _in_use(view, package, found)
     return [*found, *manifest.edited(view.app)]
@@ -79,6 +105,8 @@ def _in_use(view: View, package: Package, found: list[Finding]) -> list[Finding]
         one.package == package.name and one.kind == "change-not-made" for one in found
     ):
         return []
+    if package.path and (found := checked_out(view, package)):
+        return found
     if view.environment is None:
         text = "it is not installed: the app has no virtual environment yet"
         return [Finding("not-installed", package.name, text, INSTALL)]
@@ -91,14 +119,21 @@ def _in_use(view: View, package: Package, found: list[Finding]) -> list[Finding]
 def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None:
     # What was asked for is the answer; progress and problems of other commands go elsewhere.
     output = Output(sys.stdout, view.app.environ, quiet=view.app.output.quiet)
-    wrong = {finding.package for finding in findings if finding.package}
     packages = view.app.config.packages
-    wide = max((len(one.name) for one in packages), default=0)
-    for package in packages:
-        state = "-" if package.name in wrong else "ok"
-        output.say(
-            f"{package.name:{wide}}  {package.strategy:9}  {_stands_for(view, package)}  {state}".rstrip()
+    wrong = {finding.package for finding in findings}
+    if any(finding.kind == "no-environment" for finding in findings):
+        wrong |= {one.name for one in packages}
+    rows = [
+        (
+            one.name,
+            one.strategy,
+            _stands_for(view, one),
+            "not ok" if one.name in wrong else "ok",
         )
+        for one in packages
+    ]
+    for line in in_columns(rows):
+        output.say(line)
     if not packages:
         output.say(
             "No private package yet; `copier update --vcs-ref :current: --trust` asks for the first."
@@ -107,9 +142,7 @@ def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None
         if packages:
             output.say("Everything is as wanted.", "good")
         if missing:
-            output.say(
-                f"For the next install {listed(missing)} need a value: {LOGIN}", "aside"
-            )
+            output.say(f"The next install needs {listed(missing)}: {LOGIN}", "aside")
         return
     output.problem("")
     for finding in findings:
@@ -125,11 +158,7 @@ def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None
 def _stands_for(view: View, package: Package) -> str:
     """Return what a package is at, in a few words."""
     locked = view.lock.get(package.key)
-    if isinstance(locked, LockedCommit):
-        return f"{locked.ref or 'default branch'} ({locked.commit[:10]})"
-    if isinstance(locked, LockedVersion):
-        return locked.version
-    return package.ref or "not made yet"
+    return locked.stands_for if locked else "not fetched yet"
 
 
 def _for_machines(
@@ -161,11 +190,8 @@ def _package(view: View, package: Package, findings: list[Finding]) -> dict[str,
     installed = view.probe.installed(package.name) if view.probe else None
     path = (view.repository.prefix if view.repository else "") + package.path
     current = view.current if package.path else None
-    modules = (
-        sorted(modules_in(root_of(view.app, package)))
-        if package.path
-        else [package.key.replace("-", "_")]
-    )
+    modules = sorted(modules_in(root_of(view.app, package))) if package.path else []
+    modules = list(installed.modules) if installed and installed.modules else modules
     origins = {
         name: str(view.probe.origins[name])
         for name in modules

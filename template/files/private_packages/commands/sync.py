@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -12,23 +13,33 @@ from private_packages.app import App
 from private_packages.blocks import write_block
 from private_packages.config import Package
 from private_packages.errors import Failure, GitError
-from private_packages.findings import SYNC
+from private_packages.findings import INSTALL, SYNC
 from private_packages.lock import Lock, Locked, LockedCommit, LockedVersion
 from private_packages.names import normalised
 from private_packages.repository import Repository, init_repository, open_repository
 from private_packages.strategies import STRATEGIES
 from private_packages.submodules import apply as applying
 from private_packages.submodules.apply import Outcome
-from private_packages.submodules.plan import Populate, plan, strays
+from private_packages.submodules.gitdir import is_detached
+from private_packages.submodules.plan import (
+    Current,
+    Fetching,
+    Populate,
+    Wanted,
+    behind,
+    plan,
+    stands_for,
+    strays,
+)
 from private_packages.submodules.state import read_current, wanted_submodules
 
 SUMMARY = "make Git, requirements.txt and the lock agree with what is wanted"
 DESCRIPTION = """\
 Make Git, the marked blocks and private-packages.lock agree with private-packages.toml.
 
-Submodules are added, moved, replaced and dropped. The network is asked only for what changed.
-Your own work is never lost: a submodule that holds some stays as it is, and a sentence says so.
-It can be stopped at any moment and run again.
+Submodules are added, moved, replaced and dropped. The network is asked only for
+what changed. Your own work is never lost: a submodule that holds some stays as it
+is, and a sentence says so. It can be stopped at any moment and run again.
 """
 # As many questions at once as the hosts take without refusing any.
 AT_ONCE = 16
@@ -58,7 +69,9 @@ def run(app: App, options: argparse.Namespace) -> int:
     show(app, report)
     if report.problems:
         app.output.problem(f"Then type `{SYNC}` again.", "command")
-    elif not report.outcomes:
+    elif report.outcomes:
+        app.output.say(f"Next: {INSTALL}", "command")
+    else:
         app.output.say("Everything agrees with private-packages.toml.", "good")
     return 1 if report.problems else 0
 
@@ -72,12 +85,15 @@ def show(app: App, report: Report) -> None:
         app.output.problem(f"  {sentence}")
 
 
-def synchronise(app: App, *, make_repository: bool = False, anew: str = "") -> Report:
+def synchronise(
+    app: App, *, make_repository: bool = False, anew: str = "", at_pins: bool = False
+) -> Report:
     """Make everything agree; each package fails or succeeds by itself.
 
     ``make_repository``: a new app gets a Git repository even without submodules. ``anew``: the normalised name
-    of a package whose host is asked again although nothing about it changed. Raises `Failure`, `GitError`
-    and OSError about the app as a whole; what was finished by then stays, and the next sync goes on.
+    of a package whose host is asked again although nothing about it changed. ``at_pins``: submodules whose pin
+    a pull moved are brought there, too. Raises `Failure`, `GitError` and OSError about the app as a whole; what
+    was finished by then stays, and the next sync goes on.
     """
     report = Report()
     lock = locking.load(app.folder)
@@ -87,7 +103,7 @@ def synchronise(app: App, *, make_repository: bool = False, anew: str = "") -> R
     try:
         repository = _repository(app, lock, make_repository)
         if repository is not None:
-            _submodules(app, repository, lock, report)
+            _submodules(app, repository, lock, report, at_pins)
         _learn(app, lock, report)
         _forget(app, lock)
     finally:
@@ -99,7 +115,7 @@ def synchronise(app: App, *, make_repository: bool = False, anew: str = "") -> R
             lock.put(before)
         # What is staged by now must not be without its entry.
         locking.save(app.folder, lock)
-    _write_blocks(app, report)
+    write_blocks(app, report)
     return report
 
 
@@ -121,27 +137,39 @@ def _repository(app: App, lock: Lock, make: bool) -> Repository | None:
         return None
 
 
-def _submodules(app: App, repository: Repository, lock: Lock, report: Report) -> None:
+def _submodules(
+    app: App, repository: Repository, lock: Lock, report: Report, at_pins: bool
+) -> None:
     wanted = wanted_submodules(app.config, repository)
     current = read_current(repository, wanted, lock)
     if current.unmerged:
-        rejected = (repository.top / ".gitmodules.rej").exists()
         report.problems.append(
-            ".gitmodules has a merge conflict, so no submodule was changed. Resolve it, `git add .gitmodules`"
-            + (" and remove .gitmodules.rej" if rejected else "")
-            + "."
+            ".gitmodules has a merge conflict, so no submodule was changed. Resolve it, `git add .gitmodules`."
         )
         return
-    result = applying.apply(app, repository, plan(wanted, current), current)
+    actions = plan(wanted, current)
+    if at_pins:
+        changing = {one.wanted for one in actions if isinstance(one, Fetching)}
+        pins = _behind(repository, wanted, current)
+        actions += [one for one in pins if one.wanted not in changing]
+    result = applying.apply(app, repository, actions, current)
     by_path = {one.path: one.package for one in wanted}
     for path, commit in result.commits.items():
         package = by_path[path]
         lock.put(
             LockedCommit(package.name, "submodule", package.url, package.ref, commit)
         )
+    for one in wanted:
+        commit = current.gitlinks.get(one.path, "")
+        if commit and not lock.commit_of(one.name, "submodule"):
+            # It could not be fetched: any clone has to know what is there instead.
+            url, ref = stands_for(one, current)
+            lock.put(LockedCommit(one.name, "submodule", url, ref, commit))
+    sections = {**current.declared, **current.recorded}
     gone = {
         *result.dropped,
         *(path for path in current.locked if path not in current.gitlinks),
+        *(path for path, section in sections.items() if not section.managed),
     }
     for path in gone & current.locked.keys() - by_path.keys():
         del lock[normalised(current.locked[path].name)]
@@ -174,7 +202,7 @@ def _learn(app: App, lock: Lock, report: Report) -> None:
         except Failure as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool, app.git.stopping():
         for number, (package, learned) in enumerate(
             zip(unknown, pool.map(learn, unknown), strict=True), start=1
         ):
@@ -183,6 +211,9 @@ def _learn(app: App, lock: Lock, report: Report) -> None:
                 report.fail(package.name, str(learned))
             elif learned is not None:
                 lock.put(learned)
+            else:
+                # Only an installer can tell; what stood there is about another line.
+                lock.pop(package.key, None)
     app.output.clear()
 
 
@@ -202,7 +233,7 @@ def _forget(app: App, lock: Lock) -> None:
             del lock[key]
 
 
-def _write_blocks(app: App, report: Report) -> None:
+def write_blocks(app: App, report: Report) -> None:
     """Bring the marked blocks up to date, each by itself."""
     try:
         lines, failed = requirements.body(app)
@@ -218,8 +249,22 @@ def _write_blocks(app: App, report: Report) -> None:
             report.problems.append(str(error))
 
 
+def _behind(
+    repository: Repository, wanted: Sequence[Wanted], current: Current
+) -> list[Populate]:
+    """Return what checks pinned commits out; a submodule that is on a branch is the user's."""
+    return [
+        one
+        for one in behind(wanted, current)
+        if is_detached(repository.module(one.wanted.path))
+    ]
+
+
 def fetch_pins(app: App) -> Report:
-    """Fetch the submodules that are pinned and not here, and change nothing else. Raises `GitError` and OSError."""
+    """Bring the submodules to their pins, and change nothing else; one that is on a branch is the user's.
+
+    Raises `GitError` and OSError.
+    """
     report = Report()
     lock = locking.load(app.folder)
     repository = (
@@ -227,12 +272,10 @@ def fetch_pins(app: App) -> Report:
     )
     if repository is None:
         return report
-    current = read_current(repository, wanted_submodules(app.config, repository), lock)
-    actions = [
-        one
-        for one in plan(wanted_submodules(app.config, repository), current)
-        if isinstance(one, Populate)
-    ]
+    wanted = wanted_submodules(app.config, repository)
+    current = read_current(repository, wanted, lock)
+    planned = [one for one in plan(wanted, current) if isinstance(one, Populate)]
+    actions = [*planned, *_behind(repository, wanted, current)]
     for outcome in applying.apply(app, repository, actions, current).outcomes:
         if outcome.done:
             report.outcomes.append(outcome)

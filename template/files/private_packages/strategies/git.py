@@ -12,6 +12,7 @@ from private_packages.errors import Failure
 from private_packages.findings import INSTALL, SYNC, Finding
 from private_packages.lock import Lock, LockedCommit
 from private_packages.names import COMMAND
+from private_packages.probe import Installed
 from private_packages.strategies.base import View
 from private_packages.versions import newer_than
 
@@ -88,6 +89,18 @@ def use(view: View, package: Package) -> list[Finding]:
     if locked and installed.commit != locked.commit:
         text = f"commit {installed.commit[:10]} is installed, and {locked.commit[:10]} ({package.ref}) is wanted"
         return [Finding("wrong-version", package.name, text, INSTALL)]
+    return imported_from_elsewhere(view, package, installed)
+
+
+def imported_from_elsewhere(
+    view: View, package: Package, installed: Installed
+) -> list[Finding]:
+    """Say whether an import takes something else than what is installed: a folder of the same name, or an old one."""
+    for module in installed.modules:
+        origin = view.probe.origins.get(module) if view.probe else None
+        if origin and installed.place and not origin.is_relative_to(installed.place):
+            text = f"`import {module}` takes {origin}, not what is installed; rename or remove that"
+            return [Finding("imported-from-elsewhere", package.name, text)]
     return []
 
 

@@ -6,15 +6,18 @@ there the finder in `app/_submodules.py` serves it, and what it needs is taken o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from private_packages.app import App
 from private_packages.config import Package
+from private_packages.files import read_text
 from private_packages.findings import INSTALL, SYNC, Finding
 from private_packages.lock import Lock, LockedCommit
-from private_packages.names import COMMAND
+from private_packages.names import COMMAND, normalised
 from private_packages.needs import Unreadable, is_installable, name_of, requirements_of
+from private_packages.probe import modules_in
 from private_packages.strategies import git
 from private_packages.strategies.base import View
 from private_packages.submodules.plan import Folder, Module
@@ -24,8 +27,17 @@ newer = git.newer
 
 
 def root_of(app: App, package: Package) -> Path:
-    """Return the folder that holds the package's pyproject.toml."""
-    return app.folder / package.path / package.subdirectory
+    """Return the folder that holds the package's pyproject.toml.
+
+    Raises `needs.Unreadable` when its subdirectory is a link that leads out of the repository.
+    """
+    folder = app.folder / package.path
+    root = folder / package.subdirectory
+    if package.subdirectory and not root.resolve().is_relative_to(folder.resolve()):
+        raise Unreadable(
+            f"{package.name}: its subdirectory leads out of its repository"
+        )
+    return root
 
 
 def is_fetched(app: App, package: Package) -> bool:
@@ -56,7 +68,7 @@ def _needs(app: App, package: Package, former: Sequence[str]) -> list[str]:
         key = name_of(line)
         if app.config.named(key):
             continue
-        if key.lower().startswith(app.config.private_prefixes):
+        if normalised(key).startswith(app.config.private_prefixes):
             raise Unreadable(
                 f"it needs {key}, which is private and not among the answers; add its line with `copier update`"
             )
@@ -148,7 +160,7 @@ def checked_out(view: View, package: Package) -> list[Finding]:
                 "other-commit",
                 package.name,
                 text,
-                f"git submodule update --init {package.path}",
+                f"{COMMAND} exec git submodule update --init {package.path}",
             )
         ]
     return []
@@ -159,54 +171,61 @@ def use(view: View, package: Package) -> list[Finding]:
     found = checked_out(view, package)
     if found or view.probe is None:
         return found
-    folder = (view.app.folder / package.path).resolve()
-    installed = view.probe.installed(package.name)
-    if view.app.config.platform == "python":
-        try:
-            installable = is_installable(root_of(view.app, package))
-        except Unreadable as error:
-            return [
-                Finding("unreadable", package.name, f"{error}; choose another ref", "")
-            ]
-        if installable and installed is None:
-            return [
-                Finding("not-installed", package.name, "it is not installed", INSTALL)
-            ]
-        if (
-            installable
-            and installed
-            and installed.folder
-            and installed.folder != root_of(view.app, package).resolve()
-        ):
-            text = f"it was installed from {installed.origin}, not from {package.path}"
-            return [Finding("wrong-source", package.name, text, INSTALL)]
-        if installable and installed and not installed.folder:
-            text = f"version {installed.version} from {installed.origin} is installed, not {package.path}"
-            return [Finding("wrong-source", package.name, text, INSTALL)]
-    modules = view.probe.modules_in(root_of(view.app, package))
+    on_viktor = view.app.config.platform == "viktor"
+    found = _served(view, package) if on_viktor else _installed(view, package)
+    return found or _imported(view, package)
+
+
+def _served(view: View, package: Package) -> list[Finding]:
+    """Say whether the app imports the finder; it may have been written before there was one."""
+    try:
+        text = read_text(view.app.folder / "app" / "__init__.py")
+    except OSError:
+        text = ""
+    if re.search(r"(?m)^\s*(?:from|import)\s.*\b_submodules\b", text):
+        return []
+    text = "app/__init__.py does not import the finder; let its first import be `from app import _submodules`"
+    return [Finding("no-finder", package.name, text)]
+
+
+def _installed(view: View, package: Package) -> list[Finding]:
+    """Say whether the folder is what is installed under the package's name."""
+    root = root_of(view.app, package)
+    installed = view.probe.installed(package.name) if view.probe else None
+    if installed and installed.folder and installed.folder == root.resolve():
+        return []
+    try:
+        if not is_installable(root):
+            return []
+    except Unreadable as error:
+        text = f"{error}; choose another ref"
+        return [Finding("unreadable", package.name, text)]
+    if installed is None:
+        return [Finding("not-installed", package.name, "it is not installed", INSTALL)]
+    text = (
+        f"version {installed.version} is installed from {installed.origin},"
+        f" not from {package.path}"
+    )
+    return [Finding("wrong-source", package.name, text, INSTALL)]
+
+
+def _imported(view: View, package: Package) -> list[Finding]:
+    """Say whether an import takes the files in the folder; a repository may hold more than its package."""
+    modules = modules_in(root_of(view.app, package))
+    origins = view.probe.origins if view.probe else {}
+    here, app = (view.app.folder / package.path).resolve(), view.app.folder.resolve()
     if not modules:
-        return [
-            Finding(
-                "no-package",
-                package.name,
-                f"{package.path} holds no Python package; look at its ref",
-                "",
-            )
-        ]
-    for module in modules:
-        origin = view.probe.origins.get(module)
-        if origin is None:
-            return [
-                Finding(
-                    "not-importable",
-                    package.name,
-                    f"`import {module}` finds nothing",
-                    INSTALL,
-                )
-            ]
-        if not origin.is_relative_to(folder):
-            text = f"`import {module}` takes {origin}, not {package.path}"
-            return [Finding("imported-from-elsewhere", package.name, text, INSTALL)]
+        text = f"{package.path} holds no Python package; look at its ref"
+        return [Finding("no-package", package.name, text)]
+    for module in sorted(modules & origins.keys()):
+        origin = origins[module]
+        own = origin.is_relative_to(app) and "site-packages" not in origin.parts
+        if not origin.is_relative_to(here) and not own:
+            text = f"`import {module}` takes {origin}, not {package.path}; remove that"
+            return [Finding("imported-from-elsewhere", package.name, text)]
+    if modules.isdisjoint(origins):
+        text = f"`import {min(modules)}` finds nothing"
+        return [Finding("not-importable", package.name, text, INSTALL)]
     return []
 
 

@@ -40,10 +40,10 @@ _T = TypeVar("_T")
 # More gains little: at eight the servers' answers, not the waiting, set the pace.
 PARALLEL = 8
 _VERBS = {
-    Add: "added",
-    Move: "moved",
-    Replace: "fetched from its new address",
-    Populate: "fetched",
+    Add: "added at",
+    Move: "moved to",
+    Replace: "fetched from its new address at",
+    Populate: "fetched at",
 }
 
 
@@ -75,7 +75,8 @@ def apply(
     result = Result()
     if not actions:
         return result
-    fetcher = Fetcher(app, repository, read_settings(repository))
+    fetched = {path: entry.commit for path, entry in current.locked.items()}
+    fetcher = Fetcher(app, repository, read_settings(repository), fetched)
     gitlinks: dict[str, str | None] = {}
     sections = [action for action in actions if isinstance(action, Declare | Undeclare)]
     for section in sections:
@@ -186,7 +187,7 @@ def _try(action: Fetching, act: Callable[[], _T]) -> _T | Outcome:
 def _success(action: Fetching, commit: str) -> Outcome:
     one = action.wanted
     place = one.package.ref or "its default branch"
-    return Outcome(one.name, True, f"{_VERBS[type(action)]} at {place} ({commit[:10]})")
+    return Outcome(one.name, True, f"{_VERBS[type(action)]} {place} ({commit[:10]})")
 
 
 def _take_over(repository: Repository, one: Wanted) -> Outcome:
@@ -212,7 +213,12 @@ def _drop(
     """Remove a submodule of the template's, unless that would lose work."""
     name = path.rpartition("/")[2]
     changed = edited_in_half(repository, path)
-    work = f"your changes to {changed}" if changed else work_in(repository, path)
+    locked = current.locked.get(path)
+    work = (
+        f"your changes to {changed}"
+        if changed
+        else work_in(repository, path, locked.commit if locked else "")
+    )
     if work:
         section = current.recorded.get(path)
         if section and path not in current.declared:

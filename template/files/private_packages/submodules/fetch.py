@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from private_packages.submodules.plan import (
     Replace,
     Wanted,
 )
-from private_packages.submodules.state import Settings, has_files
+from private_packages.submodules.state import JOURNAL, Settings, has_files
 from private_packages.submodules.work import edited_in_half, work_in
 
 # What may be a commit: `git clone --branch` does not find one.
@@ -60,11 +60,12 @@ class NotDone(Exception):
 
 @dataclass(frozen=True)
 class Fetcher:
-    """What every fetch of one run shares."""
+    """What every fetch of one run shares; ``fetched`` are the lock's commits by path."""
 
     app: App
     repository: Repository
     settings: Settings
+    fetched: Mapping[str, str]
 
     @property
     def scratch(self) -> Path:
@@ -94,6 +95,9 @@ class Fetcher:
                 )
                 return self._clone_at(one, commit or one.package.ref)
             case Populate(_, commit, False):
+                if (folder / ".git").is_file():
+                    self._refuse_work(one, "another commit is pinned")
+                    self._get(one, commit)
                 return lambda: self._checkout(one, commit)
             case Populate(_, commit, True):
                 self._refuse_work(one, "its checkout broke off")
@@ -119,7 +123,7 @@ class Fetcher:
                 f"its checkout broke off, and {one.path}/{changed} is not as Git left it;"
                 " move that file away, so that the checkout can be finished"
             )
-        work = work_in(self.repository, one.path)
+        work = work_in(self.repository, one.path, self.fetched.get(one.path, ""))
         if work:
             raise NotDone(
                 f"it holds {work}, so it stays as it is although {why or 'it has to be fetched again'};"
@@ -161,7 +165,10 @@ class Fetcher:
 
     def _fetch_into(self, one: Wanted) -> str:
         """Get what is new into an existing repository; return the commit of the wanted ref."""
-        module = self.repository.module(one.path)
+        self._fetch_refs(one)
+        return self._resolve(one, one.package.ref, self.repository.module(one.path))
+
+    def _fetch_refs(self, one: Wanted) -> None:
         fetch = (
             *IN_MODULE,
             *self._protocol(),
@@ -171,8 +178,20 @@ class Fetcher:
             "--force",
             "origin",
         )
-        self._ask(one, *fetch, cwd=module)
-        return self._resolve(one, one.package.ref, module)
+        self._ask(one, *fetch, cwd=self.repository.module(one.path))
+
+    def _get(self, one: Wanted, commit: str) -> None:
+        """See to it that an existing repository has a commit, which may come from a new address."""
+        module = self.repository.module(one.path)
+        asked = f"{commit}^{{commit}}\n"
+        known = self.repository.in_module(
+            one.path, "cat-file", "--batch-check=%(objectname)", stdin=asked
+        )
+        if " " in known:
+            url = one.package.url
+            self.repository.in_module(one.path, "config", "remote.origin.url", url)
+            self._fetch_refs(one)
+            self._resolve(one, commit, module)
 
     def _clone_at(self, one: Wanted, ref: str) -> PutInPlace:
         """Clone with a ref checked out, beside."""
@@ -308,6 +327,7 @@ class Fetcher:
             self.repository.module(one.path),
         )
         folder.mkdir(parents=True, exist_ok=True)
+        write_text(module / JOURNAL, f"{commit}\n")
         write_link(folder, module)
         # Nothing of the run that left it lives: this one has the submodule to itself.
         remove(module / "index.lock")
@@ -321,6 +341,7 @@ class Fetcher:
             # Says it in words when there is no such commit.
             self._resolve(one, ref, module)
             raise
+        remove(module / JOURNAL)
         self._fetch_nested(one)
         return head_of(module) or self._resolve(one, ref, module)
 

@@ -35,6 +35,15 @@ def relative_path(target: Path, start: Path) -> str:
     return Path(os.path.relpath(target.resolve(), start.resolve())).as_posix()
 
 
+def is_detached(module: Path) -> bool:
+    """Tell whether a repository's HEAD is at a commit and on no branch; read without Git."""
+    try:
+        head = (module / "HEAD").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return _COMMIT.fullmatch(head) is not None
+
+
 def head_of(module: Path) -> str:
     """Return the commit that a repository's HEAD is at, or the empty string; read without Git.
 

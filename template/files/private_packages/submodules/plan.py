@@ -71,7 +71,7 @@ class Current:
     ``below`` is the app's own folder of submodules. ``gitlinks``: commit by path, from the index.
     ``declared``: sections of ``.gitmodules`` in the work tree, ``recorded``: those of the index, both by path.
     ``folders``, ``modules`` and ``heads`` (the commit that is checked out, or empty) hold every wanted path.
-    ``locked``: the lock's entries by path. ``left``: work trees of ours without a gitlink. ``unmerged``: Git or Copier left a conflict in ``.gitmodules``.
+    ``locked``: the lock's entries by path. ``left``: work trees of ours without a gitlink. ``unmerged``: Git left a conflict in ``.gitmodules``.
     """
 
     below: str
@@ -222,6 +222,21 @@ def _declares_anew(one: Wanted, current: Current, changing: Sequence[Action]) ->
     return changes and declared != expected
 
 
+def behind(wanted: Sequence[Wanted], current: Current) -> list[Populate]:
+    """Return what checks the pinned commits out where others are: a pull moves pins, and leaves the files.
+
+    Only `install` does that: to `sync`, a commit that a person checked out is a pin that they may stage yet.
+    """
+    return [
+        Populate(one, commit=pin, fetch=False)
+        for one in wanted
+        if (pin := current.gitlinks.get(one.path))
+        and current.folders.get(one.path) is Folder.LINKED
+        and current.modules.get(one.path) is Module.READY
+        and current.heads.get(one.path) not in (None, "", pin)
+    ]
+
+
 def strays(wanted: Sequence[Wanted], current: Current) -> list[str]:
     """Return the gitlinks below the app's folder of submodules of which nothing says whose they are."""
     known = {one.path for one in wanted} | {
@@ -244,33 +259,24 @@ def _changing(one: Wanted, current: Current) -> list[Action]:
     taken: list[Action] = []
     if current.folders.get(one.path) is Folder.ELSEWHERE:
         taken = [TakeOver(one)]
-    if locked is None:
-        return taken + _unknown(one, commit, current)
-    if locked.url != one.package.url:
-        return [
-            *taken,
-            Replace(one, keep=commit if locked.ref == one.package.ref else ""),
-        ]
-    if locked.ref != one.package.ref:
+    url, ref = stands_for(one, current)
+    if url != one.package.url:
+        return [*taken, Replace(one, keep=commit if ref == one.package.ref else "")]
+    if ref != one.package.ref:
         return [*taken, Move(one)]
-    return taken or _populating(one, commit, current)
+    here = taken or _populating(one, commit, current)
+    return here if locked else [*here, Adopt(one, commit)]
 
 
-def _unknown(one: Wanted, commit: str, current: Current) -> list[Action]:
-    """Return what is done about a submodule that the lock does not know: its section says what it stands for."""
+def stands_for(one: Wanted, current: Current) -> tuple[str, str]:
+    """Return the address and the ref that a gitlink came with: the lock knows, or else its section says."""
+    locked = current.locked.get(one.path)
+    if locked:
+        return locked.url, locked.ref
     section = current.recorded.get(one.path) or current.declared.get(one.path)
-    if section is None or (section.get("url"), section.get("branch")) == (
-        one.package.url,
-        one.package.ref,
-    ):
-        return [*_populating(one, commit, current), Adopt(one, commit)]
-    if section.get("url") != one.package.url:
-        return [
-            Replace(
-                one, keep=commit if section.get("branch") == one.package.ref else ""
-            )
-        ]
-    return [Move(one)]
+    if section:
+        return section.get("url"), section.get("branch")
+    return one.package.url, one.package.ref
 
 
 def _populating(one: Wanted, commit: str, current: Current) -> list[Action]:

@@ -24,6 +24,8 @@ from private_packages.submodules.plan import (
 )
 
 _CONFLICT = b"<<<<<<< "
+# In a submodule's repository as long as files are checked out in place: a killed run leaves it behind.
+JOURNAL = "private-packages.checkout"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _index(repository: Repository) -> tuple[dict[str, str], set[str], str]:
 
 
 def _is_conflicted(repository: Repository, stages: set[str]) -> bool:
-    if stages & {"1", "2", "3"} or (repository.top / ".gitmodules.rej").exists():
+    if stages & {"1", "2", "3"}:
         return True
     try:
         return any(
@@ -248,8 +250,5 @@ def read_module(repository: Repository, path: str) -> Module:
     if not module.exists():
         return Module.ABSENT
     # Git writes the index last: without it a clone or its checkout was killed.
-    return (
-        Module.READY
-        if (module / "HEAD").is_file() and (module / "index").is_file()
-        else Module.HALF
-    )
+    whole = (module / "HEAD").is_file() and (module / "index").is_file()
+    return Module.READY if whole and not (module / JOURNAL).exists() else Module.HALF

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 
 from private_packages.errors import GitError
+from private_packages.files import remove
 from private_packages.git import quoted
 from private_packages.repository import Repository
 from private_packages.submodules.plan import Module
 from private_packages.submodules.state import has_files, read_module
 
-# How the reflog begins about what makes a commit (git-reflog(1)); a fast-forward names one that was there.
+# How the reflog begins about what makes a commit (git-reflog(1)); a fast-forward makes none.
 _MADE = ("commit", "merge", "rebase", "cherry-pick", "revert", "am", "pull")
 _NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
 
 
-def work_in(repository: Repository, path: str) -> str:
-    """Return what would be lost with a submodule, beside what `edited_in_half` finds: a clause, or nothing."""
+def work_in(repository: Repository, path: str, fetched: str = "") -> str:
+    """Return what would be lost with a submodule, beside what `edited_in_half` finds: a clause, or nothing.
+
+    ``fetched`` is the commit that the lock says: it came from the server, whatever became of its branch there.
+    """
     module, folder = repository.module(path), repository.top / path
     whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
     if has_files(folder) and not whole:
@@ -28,13 +32,13 @@ def work_in(repository: Repository, path: str) -> str:
         status = ("status", "--porcelain", *_NO_CACHES)
         if whole and not half and repository.git.run(*status, cwd=folder):
             return "uncommitted changes"
-        unpushed = _unpushed(repository, path)
+        unpushed = _unpushed(repository, path, fetched)
     except GitError:
         return "" if half else "a repository that Git cannot read"
     return "commits that are on no server" if unpushed else ""
 
 
-def _unpushed(repository: Repository, path: str) -> bool:
+def _unpushed(repository: Repository, path: str, fetched: str) -> bool:
     """Tell whether commits would be lost with a submodule's repository; raises `GitError`."""
     known = repository.in_module(path, "for-each-ref", "--format=%(refname)").split()
     mine = [
@@ -45,18 +49,22 @@ def _unpushed(repository: Repository, path: str) -> bool:
         # A shallow clone pinned at a commit that no branch names looks unpushed.
         pinned = repository.run("rev-parse", "--verify", "--quiet", f":{path}").split()
     on_branches = ("--not", "--remotes", *pinned)
+    # The lock may be newer than what is here.
+    options = ("--ignore-missing", "--max-count=1")
+    from_server = (*on_branches, "--tags", *([fetched] if fetched else ()))
     if repository.in_module(
-        path, "rev-list", "--max-count=1", "HEAD", *mine, *on_branches, "--tags", "--"
+        path, "rev-list", *options, "HEAD", *mine, *from_server, "--"
     ):
         return True
-    # Nothing says whether a tag came from the server, but the reflog says which commits were made here.
+    # Nothing says whether a tag came from the server, or what the lock took over, but the reflog says which
+    # commits were made here.
     reflog = repository.in_module(
         path, "log", "--walk-reflogs", "--format=%H %gs", "HEAD", "--"
     ).splitlines()
     made = {
         commit
         for commit, _, how in (line.partition(" ") for line in reflog)
-        if how.startswith(_MADE)
+        if how.startswith(_MADE) and not how.endswith("Fast-forward")
     }
     if not made:
         return False
@@ -78,6 +86,8 @@ def edited_in_half(repository: Repository, path: str) -> str:
         or not (folder / ".git").is_file()
     ):
         return ""
+    # The index of a checkout that was killed is about other files than those that are there.
+    remove(repository.module(path) / "index")
     with contextlib.suppress(GitError):
         listed = repository.git.run(
             "ls-files", "--others", "--exclude-standard", "-z", *_NO_CACHES, cwd=folder

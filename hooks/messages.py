@@ -1,0 +1,80 @@
+"""What a person types next after a copy and an update: the same words in every shell."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from private_packages.app import App
+from private_packages.findings import INSTALL, LOGIN, SYNC
+from private_packages.names import COMMAND
+
+# What a line is, for its colour.
+Line = tuple[str, str]
+
+
+def next_steps(app: App, environ: Mapping[str, str]) -> Iterator[Line]:
+    """Yield the lines of the list, for a person in a terminal; nothing where no person ran Copier."""
+    operation = environ.get("COPIER_OPERATION")
+    if not operation:
+        return
+    update = operation == "update"
+    yield f"{app.folder.name} is {'up to date' if update else 'ready'}. Next:", "good"
+    yield "", ""
+    for step in commands(app, environ, update=update):
+        yield f"  {step}", "aside" if step.startswith("#") else "command"
+
+
+def commands(app: App, environ: Mapping[str, str], *, update: bool) -> Iterator[str]:
+    """Yield the commands, in the order in which they are typed; one that starts with ``#`` tells what none does."""
+    yield from way_to(app.folder, environ, update=update)
+    if update:
+        yield "git diff"
+    if not (shutil.which("uv", path=environ.get("PATH")) or importlib.util.find_spec("uv")):
+        yield "python -m pip install uv"
+    if app.missing_variables():
+        yield LOGIN
+    yield INSTALL
+    yield f"{COMMAND} exec python -m unittest"
+    if not update:
+        if app.config.platform == "viktor":
+            yield f"{COMMAND} exec viktor-cli install"
+            yield f"{COMMAND} exec viktor-cli start"
+        else:
+            yield f"{COMMAND} exec python -m app"
+    yield "git add --all ."
+    yield f'git commit -m "{"Update" if update else "Start"} from the template"'
+
+
+def finish(folder: Path, app: App | None, environ: Mapping[str, str]) -> Iterator[Line]:
+    """Yield what finishes an app whose packages are not all there; ``app`` is None where it cannot be read."""
+    yield "Once that is put right, type:", ""
+    for step in way_to(folder, environ, update=environ.get("COPIER_OPERATION") == "update"):
+        yield f"  {step}", "command"
+    if app is not None and app.missing_variables():
+        yield f"  {LOGIN}", "command"
+    yield f"  {SYNC}", "command"
+
+
+def way_to(app: Path, environ: Mapping[str, str], *, update: bool) -> Iterator[str]:
+    """Yield the command that goes to the app from where the person is; only POSIX shells keep that in PWD."""
+    start = environ.get("PWD", "")
+    path = str(app)
+    if start and Path(start).is_dir():
+        here, place = app.resolve(), Path(start).resolve()
+        if here == place:
+            return
+        if here.is_relative_to(place):
+            path = here.relative_to(place).as_posix()
+    elif update:
+        # An update is nearly always typed in the app's folder.
+        return
+    if re.search(r"[\"“”„$`!%\[\]*?\n]", path) or path.startswith(("-", "~")):
+        # No way of writing it is the same in every shell.
+        yield f"# go to the folder {path}"
+    else:
+        # A POSIX shell on Windows takes bare backslashes away.
+        yield f"cd {path}" if re.fullmatch(r"[\w./:-]+", path) else f'cd "{path}"'

@@ -1,0 +1,92 @@
+"""What `probe.look` runs with the app's own Python: it prints JSON about what is installed and imported there.
+
+Only the standard library and `markers`: that Python need not have anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from importlib import metadata
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+# Run by its path: this folder's modules would hide others of their names.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from private_packages.markers import environment  # noqa: E402  needs the search path
+
+
+def _distributions(private: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return what is installed, by normalised name; of private ones also their modules, and where they lie."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in metadata.distributions():
+        name = re.sub(r"[-_.]+", "-", one.metadata["Name"] or "").lower()
+        # The first on the search path is the one that is used.
+        if not name or name in found:
+            continue
+        text = one.read_text("direct_url.json")
+        try:
+            direct = json.loads(text) if text else None
+        except ValueError:
+            direct = None
+        found[name] = {"version": one.version, "direct_url": direct}
+        if name in private:
+            found[name]["modules"] = sorted(_modules(one))
+            found[name]["place"] = str(Path(str(one.locate_file(""))).resolve())
+    return found
+
+
+def _modules(distribution: metadata.Distribution) -> Iterator[str]:
+    """Yield the top-level modules that a distribution has installed."""
+    for file in distribution.files or []:
+        first = file.parts[0]
+        name = first.removesuffix(".py") if len(file.parts) == 1 else first
+        if file.suffix in (".py", ".so", ".pyd") and name.isidentifier():
+            yield name
+
+
+def _origins(modules: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for name in modules:
+        try:
+            spec = find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            continue
+        if spec is None:
+            continue
+        place = spec.origin or next(iter(spec.submodule_search_locations or []), "")
+        if place:
+            found[name] = str(Path(place).resolve())
+    return found
+
+
+def _main() -> None:
+    question = json.load(sys.stdin)
+    app = Path(question["app"])
+    # As `python -m app` finds modules.
+    sys.path[0] = str(app)
+    finder = app / "app" / "_submodules.py"
+    if finder.is_file():
+        spec = spec_from_file_location("_submodules", finder)
+        if spec and spec.loader:
+            module = module_from_spec(spec)
+            sys.modules["_submodules"] = module
+            spec.loader.exec_module(module)
+    distributions = _distributions(question["private"])
+    modules = {
+        name for one in distributions.values() for name in one.get("modules", ())
+    }
+    answer = {
+        "distributions": distributions,
+        "origins": _origins({*question["modules"], *modules}),
+        "environment": environment(),
+    }
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()
