@@ -15,6 +15,8 @@ def self_signed_certificate(folder: Path, *names: str) -> Path:
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
     alternatives = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in names)])
     subject = ["-subj", "/CN=127.0.0.1", "-addext", f"subjectAltName={alternatives}"]
+    # uv takes no authority's certificate for a host's.
+    subject += ["-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run(
         [*command, *subject, "-keyout", key, "-out", certificate],
         check=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import platform as machine
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +22,9 @@ from demo.hosts import DemoHosts
 
 STRATEGIES = ("submodule", "git", "index", "mixed")
 PLATFORMS = ("python", "viktor")
-STEPS = ("generate", "check", "install", "run", "test")
+# Any Python that this project runs with will do.
+APP = {"python_version": "3.11", "ci": "github"}
+STEPS = ("generate", "install", "run", "test")
 
 
 @dataclass
@@ -46,13 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="demo",
         description="Start a private Git host and a private package index on this machine, generate an "
-        "app with each strategy, install it with credentials from the environment, run it and its tests.",
+        "app with each strategy, install what it needs with a login, run it and its tests.",
     )
     parser.add_argument("--keep", metavar="DIR", type=Path, help="leave the apps in this new or empty folder")
     parser.add_argument(
         "--serve", action="store_true", help="keep the hosts up, to try the questionnaire by hand"
     )
-    parser.add_argument("--installer", choices=runs.INSTALLERS, default="uv", help="default: uv")
     parser.add_argument(
         "--platform", choices=PLATFORMS, action="append", help="only this one; can be repeated"
     )
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 folder = options.keep.resolve() if options.keep else Path(scratch)
                 folder.mkdir(parents=True, exist_ok=True)
                 rows = [
-                    show(console, hosts, folder, platform, strategy, options.installer)
+                    show(console, hosts, folder, platform, strategy)
                     for platform in options.platform or PLATFORMS
                     for strategy in options.strategy or STRATEGIES
                 ]
@@ -89,29 +90,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return finish(console, rows, options.keep)
 
 
-def show(
-    console: Console, hosts: DemoHosts, folder: Path, platform: str, strategy: str, installer: str
-) -> Row:
+def show(console: Console, hosts: DemoHosts, folder: Path, platform: str, strategy: str) -> Row:
     """Take one app the whole way, saying each step while it works."""
     row = Row(platform, strategy)
     if platform == "viktor" and not viktor_has_wheels():
         row.left_out = "VIKTOR has no SDK for this machine"
         return row
     app = folder / f"{platform}-{strategy}"
-    answers = {"platform": platform, "python_version": "3.11", "ci": "github", **hosts.answers(strategy)}
-    virtual: runs.Virtual | None = None
-
-    def environment() -> runs.Virtual:
-        nonlocal virtual
-        virtual = virtual or runs.make_environment(app, installer)
-        return virtual
-
+    answers = {**APP, "platform": platform, **hosts.answers(strategy)}
     steps: dict[str, Callable[[], str]] = {
         "generate": lambda: runs.generate(runs.TEMPLATE, app, answers, hosts.variables),
-        "check": lambda: runs.check(app, environment(), hosts.variables),
-        "install": lambda: runs.install(app, environment(), hosts.variables),
-        "run": lambda: runs.start(app, environment(), platform),
-        "test": lambda: runs.test(app, environment()),
+        "install": lambda: runs.install(app, hosts.variables),
+        "run": lambda: runs.start(app, platform),
+        "test": lambda: runs.test(app),
     }
     for step in STEPS:
         started = time.perf_counter()
@@ -122,7 +113,7 @@ def show(
                 row.failure = f"{step}: {error}"
                 return row
         row.seconds[step] = time.perf_counter() - started
-    console.print(f"  {app.name}: generated, checked, installed, run and tested", highlight=False)
+    console.print(f"  {app.name}: generated, installed, run and tested", highlight=False)
     return row
 
 
@@ -145,15 +136,18 @@ def finish(console: Console, rows: Sequence[Row], kept: Path | None) -> int:
 
 
 def serve(hosts: DemoHosts) -> int:
-    """Keep the hosts up until Ctrl-C, with commands to paste."""
-    print("\nSet the login in another terminal, there only:\n")
-    for name, value in hosts.variables.items():
-        print(f'  $env:{name} = "{value}"' if sys.platform == "win32" else f"  export {name}={value}")
+    """Keep the hosts up until Ctrl-C, with what to type in another terminal, whatever its shell is."""
+    answers = hosts.folder / "answers.yml"
+    given = {**APP, **hosts.answers("mixed")}
+    answers.write_text(yaml.safe_dump(given, sort_keys=False), encoding="utf-8")
     # This Python has Copier, whatever the other terminal has on its PATH.
-    copy = f"{shlex.quote(sys.executable)} -m copier copy --trust --vcs-ref HEAD"
-    template = shlex.quote(str(runs.TEMPLATE))
-    print("\nAnswer the questions yourself:\n")
-    print(f"  {copy} {template} my-app\n")
+    copy = f"{_in_quotes(sys.executable)} -m copier copy --trust --vcs-ref HEAD"
+    ending = f"{_in_quotes(runs.TEMPLATE)} my-app"
+    print("\nMake a folder my-app, and in it a file .env with the login:\n")
+    for name, value in hosts.variables.items():
+        print(f"  {name}={value}")
+    print("\nBeside that folder, answer the questions yourself:\n")
+    print(f"  {copy} {ending}\n")
     print("Lines to paste as submodules or as packages from Git:\n")
     for line in hosts.git_lines():
         print(f"  {line}")
@@ -161,11 +155,8 @@ def serve(hosts: DemoHosts) -> int:
     for line in hosts.index_lines():
         print(f"  {line}")
     print(f"  {hosts.index_answer()}\n\nOr let them be answered:\n")
-    quoted = [
-        f"--data {shlex.quote(f'{name}={_as_data(value)}')}" for name, value in hosts.answers("mixed").items()
-    ]
-    print(f"  {copy} --defaults {' '.join(quoted)} {template} my-app")
-    print("\nCtrl-C ends the hosts.", flush=True)
+    print(f"  {copy} --defaults --data-file {_in_quotes(answers)} {ending}")
+    print("\nThen type what the copy says. Ctrl-C ends the hosts.", flush=True)
     try:
         while True:
             time.sleep(3600)
@@ -174,9 +165,9 @@ def serve(hosts: DemoHosts) -> int:
     return 0
 
 
-def _as_data(value: object) -> str:
-    """An answer as `copier --data` reads it."""
-    return "[" + ",".join(value) + "]" if isinstance(value, list) else str(value)
+def _in_quotes(path: str | Path) -> str:
+    """A path as bash, zsh and cmd.exe read it; PowerShell wants an `&` before a quoted program."""
+    return f'"{path}"' if " " in str(path) else str(path)
 
 
 if __name__ == "__main__":

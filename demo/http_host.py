@@ -84,12 +84,14 @@ class HttpHost(ABC):
     """A server on a free port of 127.0.0.1, from `start` to `stop` or as a context manager.
 
     faults: what goes wrong with every request; faults_of: the same for one name, instead of `faults`.
+    headers: what is added to every answer, such as `("Vary", "Authorization")`.
     certificate: a file with a key and a certificate in PEM; with it the host speaks HTTPS only.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.faults = Faults()
         self.faults_of: dict[str, Faults] = {}
+        self.headers: list[tuple[str, str]] = []
         self.certificate = certificate
         self._requests: list[Request] = []
         self._lock = threading.Lock()
@@ -298,7 +300,7 @@ class _Handler(WSGIRequestHandler):
 
         code, _, reason = answer.status.partition(" ")
         self.send_response(int(code), reason)
-        for name, value in answer.headers:
+        for name, value in [*answer.headers, *self.server.host.headers]:
             if not (chunked and name.lower() == "content-length"):
                 self.send_header(name, value)
         if chunked:

@@ -1,8 +1,8 @@
 """Record a session for the README: `python -m demo.record` writes docs/session.svg.
 
-A real run: a shell in a pseudo terminal, the demo's hosts, the real questionnaire answered key by key, and then
-the commands that the hook says, typed as it says them. What the terminal got is fed to a terminal emulator, and
-its screen is drawn at the moments that tell something.
+A real run: a shell in a pseudo terminal, the demo's hosts, the real questionnaire answered key by key, then the
+commands that the hook says, typed as it says them, and `status`. What the terminal got is fed to a terminal
+emulator, and its screen is drawn at the moments that tell something.
 
 Three things are replaced at drawing, because they are of one machine or one moment: the hosts' addresses on
 loopback (by names of the same length), the folders of this run, and the seconds that the tests took.
@@ -14,6 +14,7 @@ import argparse
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 
 import yaml
 
+from demo import runs
 from demo.git import run_git, work_tree_files
 from demo.hosts import DemoHosts
 from demo.picture import Frame, draw, frame_of
@@ -35,13 +37,14 @@ COLUMNS, LINES = 104, 24
 TEMPLATE = "OWNER/copier-private-packages"
 DESCRIPTION = (
     "A terminal: copier copy asks its questions, refuses a literal token, fetches a submodule and says what to type "
-    "next; the app is checked, installed, tested and run."
+    "next; one line checks and installs everything, and the app is tested and run."
 )
 # As long as http://127.0.0.1: and five digits, so that no line breaks elsewhere.
 GIT_NAME, INDEX_NAME = "https://code.acme.test", "https://pkgs.acme.test"
-ENTER, ALT_ENTER, DOWN, BACKSPACE = "\r", "\x1b\r", "\x1b[B", "\x7f"
+ENTER, ALT_ENTER, UP, DOWN, BACKSPACE = "\r", "\x1b\r", "\x1b[A", "\x1b[B", "\x7f"
 # How prompt_toolkit ends what it draws; then the question listens.
 LISTENING = "\x1b[?7h"
+STATUS, CONTENT = "python -m private_packages", "Everything is as wanted."
 PROMPT = "\x1b[1;32m$\x1b[0m "
 
 
@@ -150,10 +153,10 @@ def environment(scratch: Path) -> dict[str, str]:
     )
     (scratch / "settings.yml").write_text("{}\n")
     (scratch / "tmp").mkdir()
-    unwanted = re.compile(r"GIT_.*|COPIER_.*|PRIVATE_PACKAGES_.*|STAGE|NO_COLOR|VIRTUAL_ENV|PSModulePath")
-    kept = {name: value for name, value in os.environ.items() if not unwanted.fullmatch(name)}
+    unwanted = re.compile(r"GIT_.*|COPIER_.*|PRIVATE_PACKAGES_.*|STAGE|NO_COLOR")
+    kept = {name: value for name, value in runs.outside().items() if not unwanted.fullmatch(name)}
     return kept | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(programs(scratch / "bin")), kept["PATH"]]),
         "HISTFILE": os.devnull,
         "TMPDIR": str(scratch / "tmp"),
         "TERM": "xterm-256color",
@@ -165,10 +168,16 @@ def environment(scratch: Path) -> dict[str, str]:
         "COPIER_CACHE_DIR": str(scratch / "copier"),
         # A terminal in a window answers where its cursor is; this one can't, and is told so on each question.
         "PROMPT_TOOLKIT_NO_CPR": "1",
-        # pip would name the index that this machine uses, and print a page.
-        "PIP_QUIET": "2",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+
+
+def programs(folder: Path) -> Path:
+    """A folder with what a person has on the PATH: Copier, and the machine's own Python."""
+    folder.mkdir()
+    for name, command in (("copier", [sys.executable, "-m", "copier"]), ("python", [runs.PYTHON])):
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
 
 
 def answer(session: Session, hosts: DemoHosts) -> None:
@@ -207,7 +216,8 @@ def answer(session: Session, hosts: DemoHosts) -> None:
     session.take("The index, and how it is asked")
     session.type(ENTER)
     listens("python_version")
-    session.type(ENTER)
+    # The oldest one: any machine that records has one that is new enough.
+    session.type(UP + UP + ENTER)
     listens("ci")
     session.take("The last question: who tests the app", 3)
     session.shell.send(ENTER)
@@ -230,11 +240,8 @@ def record() -> list[Frame]:
         release(scratch / "template")
         home = scratch / "home"
         home.mkdir()
-        values = "".join(f"{name}={value}\n" for name, value in hosts.variables.items())
-        (home / "acme.env").write_text(values)
-        session = Session(home, environment(scratch))
+        session = Session(home, environment(scratch) | hosts.variables)
         session.wait(PROMPT)
-        session.command("set -a; . ./acme.env; set +a")
         session.type(f"copier copy --trust gh:{TEMPLATE} my-app")
         session.take("One command, with the credentials in the environment", 3)
         session.shell.send(ENTER)
@@ -242,15 +249,14 @@ def record() -> list[Frame]:
         session.take("Made, fetched, and what to type next", 6)
         *commands, _commit = commands_of(session.output())
         session.command("clear")
-        titles = {
-            "python check": "A check before every install",
-            "python -m app": "It runs, with both packages",
-        }
         for command in commands:
             session.command(command)
-            for start, title in titles.items():
-                if command.startswith(start):
-                    session.take(title, 7 if command == "python -m app" else 4)
+            if command.endswith(" install"):
+                session.take("One line fetches, checks and installs", 5)
+        session.command(STATUS)
+        if f"\r\n{CONTENT}" not in re.sub(r"\x1b\[[0-9;]*m", "", session.output()).rpartition(STATUS)[2]:
+            raise RuntimeError(f"the app is not as it should be:\n{session.output()[-2000:]}")
+        session.take("Tested and run, and everything is as wanted", 7)
         session.shell.close(force=True)
         frames = session.frames(_replacing(hosts, scratch))
         _see_to_it_that_nothing_leaks(frames, [*hosts.variables.values(), "127.0.0.1", str(scratch)])

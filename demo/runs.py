@@ -1,6 +1,7 @@
-"""The steps of an app's first hour, each a real command: generate, check, install, run, test.
+"""The steps of an app's first hour, each a real command: generate, install, run, test.
 
-The `demo` command shows them, and the tests use the same functions.
+The `demo` command shows them, and the tests use the same functions. A person types `python` for the Python of
+their machine; here it is the one below this project's environment, so that an app makes and fills its own.
 """
 
 from __future__ import annotations
@@ -10,26 +11,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import uv
 import yaml
 
 TEMPLATE = Path(__file__).resolve().parents[1]
-INSTALLERS = ("uv", "pip")
+PYTHON = str(getattr(sys, "_base_executable", sys.executable))
+# What an app's command is called with behind the name of a Python.
+COMMAND = ("-m", "private_packages")
 
 
 class StepFailed(Exception):
     """A command of a step ended with an error; the message has the command's own last lines."""
-
-
-@dataclass(frozen=True)
-class Virtual:
-    """A virtual environment: its Python, and the installer that fills it."""
-
-    python: Path
-    installer: str
 
 
 def run(
@@ -37,12 +31,13 @@ def run(
 ) -> str:
     """Run a command with ``variables`` added to the environment; return its output, both streams.
 
-    ``patience`` is in seconds. Raises `StepFailed`.
+    It does not see the environment that this Python runs in, but for uv. ``patience`` is in seconds.
+    Raises `StepFailed`.
     """
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env={**os.environ, **variables},
+        env={**outside(), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -54,8 +49,20 @@ def run(
     )
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
-        raise StepFailed(f"`{Path(command[0]).name} {command[1]} …` exits with {done.returncode}:\n{tail}")
+        words = " ".join(str(part) for part in command[1:4])
+        raise StepFailed(f"`{Path(command[0]).name} {words} …` exits with {done.returncode}:\n{tail}")
     return done.stdout
+
+
+def outside() -> dict[str, str]:
+    """Return the environment of a person who has uv and no virtual environment."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")
+    }
+    folders = [os.environ.get("PATH", os.defpath), str(Path(uv.find_uv_bin()).parent)]
+    return kept | {"PATH": os.pathsep.join(folders)}
 
 
 def generate(template: Path, app: Path, answers: Mapping[str, object], variables: Mapping[str, str]) -> str:
@@ -72,37 +79,29 @@ def generate(template: Path, app: Path, answers: Mapping[str, object], variables
         return run(command, template, {**variables, "PRIVATE_PACKAGES_STRICT": "1"})
 
 
-def make_environment(app: Path, installer: str) -> Virtual:
-    """Make a virtual environment in the app's ``.venv``, seeded with pip, which the check needs.
-
-    Raises `StepFailed`.
-    """
-    folder = app / ".venv"
-    run([uv.find_uv_bin(), "venv", "--quiet", "--seed", "--python", sys.executable, folder], app, {})
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    return Virtual(python=python, installer=installer)
+def install(app: Path, variables: Mapping[str, str], *options: str) -> str:
+    """Fetch, check and install everything: the app's one line. Raises `StepFailed`."""
+    return run([PYTHON, *COMMAND, "install", *options], app, variables)
 
 
-def check(app: Path, virtual: Virtual, variables: Mapping[str, str]) -> str:
-    """Run the app's ``check_private_packages.py``. Raises `StepFailed`."""
-    return run([virtual.python, "check_private_packages.py"], app, variables)
+def execute(app: Path, variables: Mapping[str, str], *command: str) -> str:
+    """Run a command in the app's environment. Raises `StepFailed`."""
+    return run([PYTHON, *COMMAND, "exec", *command], app, variables)
 
 
-def install(app: Path, virtual: Virtual, variables: Mapping[str, str]) -> str:
-    """Install ``requirements.txt`` with uv or pip. Raises `StepFailed`."""
-    if virtual.installer == "uv":
-        command: list[str | Path] = [uv.find_uv_bin(), "pip", "install", "--python", virtual.python]
-    else:
-        command = [virtual.python, "-m", "pip", "install", "--disable-pip-version-check"]
-    return run([*command, "-r", "requirements.txt"], app, variables)
-
-
-def start(app: Path, virtual: Virtual, platform: str) -> str:
+def start(app: Path, platform: str) -> str:
     """Run the app: ``python -m app``, or import the controller where only VIKTOR can run it. Raises `StepFailed`."""
     command = ["-m", "app"] if platform == "python" else ["-c", "import app; print(app.Controller.__name__)"]
-    return run([virtual.python, *command], app, {})
+    return execute(app, {}, "python", *command)
 
 
-def test(app: Path, virtual: Virtual) -> str:
+def test(app: Path) -> str:
     """Run the app's own tests, without any of the variables set. Raises `StepFailed`."""
-    return run([virtual.python, "-m", "unittest", "--verbose"], app, {})
+    return execute(app, {}, "python", "-m", "unittest", "--verbose")
+
+
+def make_environment(folder: Path) -> Path:
+    """Make a virtual environment in a folder's ``.venv``, with pip in it; return its Python. Raises `StepFailed`."""
+    environment = folder / ".venv"
+    run([uv.find_uv_bin(), "venv", "--quiet", "--seed", "--python", PYTHON, environment], folder, {})
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
