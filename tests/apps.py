@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from typing import Any
 import yaml
 from copier import run_copy
 from copier._main import Worker
+from private_packages import manifest
 
+from demo import runs
 from demo.git import work_tree_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,8 +60,17 @@ def snapshot(folder: Path, tag: str) -> Path:
     for name in work_tree_files(ROOT):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
+    write_manifest(folder)
     release(folder, tag)
     return folder
+
+
+def write_manifest(template: Path) -> None:
+    """Let the manifest of a template's copy fit its files; test_project.py holds that of the repository to its own."""
+    package = template / "template" / "files" / "private_packages"
+    if package.is_dir():
+        text = "".join(f"{line}\n" for line in manifest.lines(package))
+        (package / manifest.FILE).write_text(text, encoding="utf-8")
 
 
 def release(folder: Path, tag: str) -> None:
@@ -89,10 +101,10 @@ class Apps:
         return Path(result.project_dir)
 
 
-def change_answers(app: Path, old: str, new: str) -> None:
-    """Replace a text in the answers file, as an update does with an answer, without an update."""
-    answers = app / ".copier-answers.yml"
-    answers.write_text(answers.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+def change_wanted(app: Path, old: str, new: str) -> None:
+    """Replace a text in private-packages.toml, as an update does with an answer, without an update."""
+    wanted = app / "private-packages.toml"
+    wanted.write_text(wanted.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
 
 def copier(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -116,6 +128,25 @@ def data(answers: Mapping[str, object]) -> list[str]:
         text = "[" + ", ".join(value) + "]" if isinstance(value, list) else str(value)
         options += ["--data", f"{name}={text}"]
     return options
+
+
+def typed(app: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command in the app's folder, as a person types it who has uv, Copier and no virtual environment."""
+    words = shlex.split(command)
+    if words[0] == "copier":
+        words[:1] = [sys.executable, "-m", "copier"]
+    elif words[0] == "python":
+        words[0] = runs.PYTHON
+    return subprocess.run(
+        words,
+        cwd=app,
+        env={**runs.outside(), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
-import os
 import re
-import subprocess
-from itertools import product
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from apps import CI_FILES, render
+from apps import CI_FILES, ROOT, render
+from private_packages.cli import COMMANDS
+from templates import files_for
+from test_rendered_files import CHOSEN, COMBINATIONS, answers_for
 
-LINES = {
-    "submodule": "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1.2.3\n"
-    "acme-ssh @ git@github.com:acme/ssh.git",
-    "git": "acme-loads[plot] @ git+https://${GIT_USER}:${GIT_TOKEN}@git.acme.example/acme/loads.git@v0.9.0",
-    "index": 'acme-units[si]==2.1.0 ; python_version < "3.15"',
-}
-INDEX_URL = "https://${INDEX_USER}:${INDEX_PASSWORD}@packages.example.com/simple/"
-CHOSEN: list[tuple[str, ...]] = [(), ("submodule",), ("git",), ("index",), ("submodule", "git", "index")]
 # What only a text about the strategy says.
-WORDS = {"submodule": r"submodule", "git": r"git requirement|git\+", "index": r"\bindex"}
+WORDS = {"submodule": r"submodule", "git": r"git line|git\+", "index": r"\bindex"}
 PAGE = "docs/private-packages.md"
-
-
-def answers_for(strategies: tuple[str, ...]) -> dict[str, object]:
-    answers: dict[str, object] = {"strategies": list(strategies)}
-    answers |= {f"{strategy}_packages": LINES[strategy] for strategy in strategies}
-    return answers | ({"index_url": INDEX_URL} if "index" in strategies else {})
+COMMAND = ROOT / "template" / "files" / "private_packages"
 
 
 def documents(app: Path) -> dict[str, str]:
@@ -49,16 +38,24 @@ def blocks(markdown: str, language: str) -> list[str]:
     return ["\n".join(line.removeprefix(indent) for line in block.splitlines()) for indent, block in found]
 
 
-def login_lines(text: str) -> str:
-    """The first lines of a text that log Git in, without indentation."""
-    return "\n".join(re.findall(r"(?m)^ *(export GIT_CONFIG_.*)$", text))
+def table(markdown: str, heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading, by cell."""
+    below = markdown.partition(f"\n## {heading}\n")[2]
+    return [row.split(" | ") for row in re.findall(r"(?m)^\| (.*) \|$", below.partition("\n## ")[0])][1:]
 
 
-# Each choice of strategies with each CI system; both platforms with each of the two.
-APPS = [
-    (("python", "viktor")[(one + other) % 2], strategies, ci)
-    for (one, strategies), (other, ci) in product(enumerate(CHOSEN), enumerate(CI_FILES))
-]
+def sentences() -> Iterator[str]:
+    """All that the command may say; `…` stands for what it puts in."""
+    for file in COMMAND.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"\{\w*\}", "…", node.value)
+
+
+# Both platforms with each choice of strategies and each CI system; the scope changes no document.
+APPS = [one[:3] for one in COMBINATIONS if one[3] == "extra"]
 
 
 @pytest.fixture(scope="module", params=APPS, ids=str)
@@ -77,25 +74,47 @@ def test_documents_tell_of_the_chosen_strategies_and_of_no_other(app: Path):
         assert bool(re.search(words, told)) == (strategy in answered(app, "strategies")), strategy
 
 
+def test_the_readme_stays_true_whatever_the_answers_become(app: Path):
+    """No update renders it again."""
+    other = files_for("README.md", app_name="my app", platform=answered(app, "platform"), strategies=[])
+    assert documents(app)["README.md"] == other["README.md"]
+    set_up, start = blocks(documents(app)["README.md"], "sh")[:2]
+    assert set_up.splitlines() == [
+        "python -m private_packages login",
+        "python -m private_packages install",
+        "python -m private_packages exec python -m unittest",
+    ]
+    runs = "viktor-cli start" if answered(app, "platform") == "viktor" else "python -m app"
+    assert start.splitlines()[-1] == f"python -m private_packages exec {runs}"
+
+
 def test_documents_have_no_leftovers_of_conditions(app: Path):
     for name, text in documents(app).items():
         assert text.endswith("\n") and not text.endswith("\n\n"), name
         assert "\n\n\n" not in text, name
+        assert "  " not in re.sub(r"(?m)^ +", "", text).replace(" # v", " "), name
         assert not text.startswith("\n"), name
         assert not re.search(r"[ \t]+$", text, re.MULTILINE), name
         if name.endswith(".md"):
             assert not re.search(r"(?m)^(#+) .*\n+(?:#{1,2} |\Z)", text.replace("\n### ", "\n")), name
             assert text.count("```") % 2 == 0, name
+            # A paragraph ends as a sentence does; what leads to a block or a table ends in a colon.
+            prose = re.sub(r"(?ms)^```.*?^```$|^[|#<].*?$", "", text)
+            ends = re.findall(r"(?m)^.*\S(?=\n\n|\n?\Z)", prose)
+            assert [line for line in ends if not re.search(r"[.:]$", line)] == [], name
+            assert not re.search(r"(?m)[^.:\n|`]\n\n(?=[A-Z])", prose), name
+            for block in re.findall(r"(?m)(?:^\|.*\|\n)+", text):
+                assert len({row.count(" | ") for row in block.splitlines()} - {0}) == 1, f"{name}: {block}"
             assert not re.search(r"(?m)^\|[-|]+\|\n(?!\|)", text), f"a table without rows in {name}"
 
 
 def test_every_variable_in_the_documents_is_in_the_one_list(app: Path):
-    """.env.example is that list; VIKTOR's own are for its CI command, and no package's."""
+    """.env.example is that list; VIKTOR's own are for its CI command, and ACME_TOKEN is the example of a first package."""
     listed = set(re.findall(r"(?m)^([A-Z0-9_]+)=$", (app / ".env.example").read_text(encoding="utf-8")))
     for name, text in documents(app).items():
         used = set(re.findall(r"\$\{(?:env:)?([A-Z0-9_]+)\}|secrets\.([A-Z0-9_]+)|\$\(([A-Z0-9_]+)\)", text))
         used = {one for group in used for one in group if one}
-        assert used - {"VIKTOR_ENV", "VIKTOR_DEV", "VIKTOR_TOKEN", "NAME"} <= listed, name
+        assert used - {"VIKTOR_ENV", "VIKTOR_DEV", "VIKTOR_TOKEN", "ACME_TOKEN"} <= listed, name
     page = documents(app)[PAGE]
     assert all(f"`{name}`" in page for name in listed)
 
@@ -118,31 +137,91 @@ def test_every_path_and_link_in_readme_and_page_leads_somewhere(app: Path):
         assert (app / path).exists(), path
 
 
-def test_every_command_of_the_documents_is_valid_shell(app: Path):
+def test_every_command_of_the_documents_is_one_that_the_app_has(app: Path):
+    """Each is typed alone, in any shell: a program and its arguments."""
     for name in ("README.md", PAGE):
-        for block in blocks(documents(app)[name], "sh"):
-            done = subprocess.run(
-                ["sh", "-n"], input=block, capture_output=True, text=True, timeout=30, check=False
-            )
-            assert done.returncode == 0, done.stderr
+        text = documents(app)[name]
+        for line in "\n".join(blocks(text, "sh")).splitlines():
+            assert re.fullmatch(r"(?:python -m (?:private_packages|pip)|copier) [\w :=.-]+", line), line
+        for command in re.findall(r"python -m private_packages ([a-z]+)", text):
+            assert command in COMMANDS, command
 
 
-def test_the_check_comes_before_every_install(app: Path):
-    has_packages = (app / "check_private_packages.py").exists()
-    for name, text in documents(app).items():
-        for before in re.split(r"pip install[^\n`]* -r requirements\.txt(?! \|)", text)[:-1]:
-            assert ("check_private_packages.py" in before) == has_packages, name
+def test_the_page_names_every_command(app: Path):
+    """`status` by the command without a word; `login` where there is something to ask for, as here."""
+    if answered(app, "strategies"):
+        typed = [row[0].strip("`").split()[2:] for row in table(documents(app)[PAGE], "Commands")]
+        assert {words[1] if words[1:] else "status" for words in typed} == set(COMMANDS)
 
 
-def test_symptoms_are_quoted_as_the_app_prints_them(app: Path):
-    rows = re.findall(r"(?m)^\| (.*?) \|", documents(app)[PAGE].partition("## Troubleshooting")[2])
-    quoted = [phrase for row in rows if row.startswith("`STOP`") for phrase in re.findall(r"`([^`]+)`", row)]
-    if not (app / "check_private_packages.py").exists():
-        assert not rows
-        return
-    source = (app / "check_private_packages.py").read_text(encoding="utf-8")
-    for phrase in quoted:
-        assert re.sub(r"^[A-Z0-9_]+ is ", "", phrase) in source, phrase
+def test_symptoms_are_quoted_as_the_command_prints_them(app: Path):
+    rows = table(documents(app)[PAGE], "Troubleshooting")
+    assert bool(rows) == bool(answered(app, "strategies"))
+    said = list(sentences())
+    for symptom, *_ in rows:
+        for phrase in re.findall(r"`([^`]+)`", symptom if not symptom.startswith("copier: ") else ""):
+            assert any(phrase in one for one in said), phrase
+
+
+@pytest.mark.parametrize(
+    ("strategies", "answers", "told", "not_told"),
+    [
+        ("submodule", "acme-a @ git@git.acme.example:acme/a.git", "`ssh -T git@git.acme.example`", "no login"),
+        ("git", "acme-a @ git+ssh://git@git.acme.example:2222/acme/a.git", "`ssh -T -p 2222 git@git.acme.example`", "no login"),
+        ("submodule", "acme-a @ ssh://git.acme.example/acme/a.git", "`ssh -T git.acme.example`", "no login"),
+        ("git", "acme-a @ git+https://git.acme.example/a.git", "`acme-a`: the line holds no login", "SSH"),
+        ("submodule", "acme-a @ https://h/a.git\nacme-b @ https://h/b.git", "`acme-a` and `acme-b`: the lines hold no login", "SSH"),
+        ("index", "acme-a==1", "The index packages.example.com: its address holds no login", "SSH"),
+    ],
+)  # fmt: skip
+def test_without_a_variable_the_page_says_what_logs_in(
+    questionnaire: Path, tmp_path: Path, strategies: str, answers: str, told: str, not_told: str
+):
+    app = render(
+        questionnaire,
+        tmp_path / "app",
+        strategies=[strategies],
+        index_url="https://packages.example.com/simple/",
+        **{f"{strategies}_packages": answers},
+    )
+    logins = documents(app)[PAGE].partition("\n## Logins\n")[2].partition("\n## ")[0]
+    assert told in logins
+    assert not_told not in logins
+    assert "| variable |" not in logins
+    assert "private_packages login" not in documents(app)[PAGE]
+
+
+def test_each_variable_is_explained_by_its_host(questionnaire: Path, tmp_path: Path):
+    app = render(
+        questionnaire,
+        tmp_path / "app",
+        strategies=["submodule", "index"],
+        submodule_packages=(
+            "acme-a @ https://oauth2:${TOKEN}@gitlab.com/acme/a.git\n"
+            "acme-b @ https://oauth2:${TOKEN}@gitlab.com/acme/b.git\n"
+            "acme-c @ https://${USER}:${TOKEN}@git.acme.example/acme/c.git"
+        ),
+        index_packages="acme-d==1",
+        index_url="https://aws:${CODEARTIFACT}@acme-123.d.codeartifact.eu-west-1.amazonaws.com/pypi/a/simple/",
+    )
+    rows = dict(table(documents(app)[PAGE], "Logins"))
+    assert rows["`TOKEN`"] == (
+        "token that may read `acme-a` and `acme-b` on gitlab.com (`read_repository`);"
+        " token that may read `acme-c` on git.acme.example"
+    )
+    assert rows["`USER`"] == "user name for `acme-c` on git.acme.example"
+    assert (
+        "`aws codeartifact get-authorization-token --domain acme --domain-owner 123" in rows["`CODEARTIFACT`"]
+    )
+
+
+def test_an_index_without_a_package_has_its_page_already(questionnaire: Path, tmp_path: Path):
+    url = "https://${ACME_USER}:${ACME_PASSWORD}@packages.example.com/simple/"
+    app = render(questionnaire, tmp_path / "app", strategies=["index"], index_url=url)
+    page = documents(app)[PAGE]
+    assert "has none yet, and takes them from the index packages.example.com" in page
+    assert [row[0] for row in table(page, "Logins")] == ["`ACME_USER`", "`ACME_PASSWORD`"]
+    assert "move NAME`" in page
 
 
 def test_the_page_of_an_app_without_package_says_how_to_get_one(questionnaire: Path, tmp_path: Path):
@@ -161,138 +240,6 @@ def test_a_name_full_of_markup_stays_a_name(questionnaire: Path, tmp_path: Path)
     heading = documents(app)["README.md"].splitlines()[0]
     assert heading == "# \\*a\\* \\[b\\](c) \\<i\\> \\`d\\` \\# \\| ${{ x }} {% y %}"
     assert all("<i>" not in text for text in documents(app).values())
-
-
-# Logging Git in
-
-
-def git_credential(
-    lines: str, command: str, question: str, home: Path, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the lines and `git credential` in one sh; the user's own helper is `store`, which writes to a file."""
-    (home / "gitconfig").write_text(f"[credential]\n\thelper = store --file={home}/stored\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment = kept | {
-        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "false",
-        **variables,
-    }
-    return subprocess.run(
-        ["sh", "-c", f"{lines}\ngit credential {command}"],
-        input=question,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-TWO_LOGINS = (
-    "acme-a @ git+https://oauth2:${TOKEN_A}@git.acme.example/acme/a.git@v1\n"
-    "acme-b @ git+https://oauth2:${TOKEN_B}@git.acme.example/acme/b.git\n"
-    "acme-c @ https://git.acme.example/acme/c.git\n"
-    "acme-d @ git+http://x-access-token:${TOKEN_A}@127.0.0.1:8765/acme/d.git"
-)
-
-
-@pytest.mark.parametrize(
-    ("packages", "logins"),
-    [
-        (
-            LINES["submodule"],
-            {
-                "https://github.com/acme/beams.git": ("x-access-token", "one/two@%"),
-                "https://github.com/acme/another.git": ("x-access-token", "one/two@%"),
-                "https://github.com.evil.example/acme/beams.git": None,
-                "http://github.com/acme/beams.git": None,
-            },
-        ),
-        (
-            LINES["git"].replace("[plot]", ""),
-            {"https://git.acme.example/acme/loads.git": ("me@acme.example", "plain-token_1")},
-        ),
-        (
-            TWO_LOGINS,
-            {
-                "https://git.acme.example/acme/a.git": ("oauth2", "token-a"),
-                "https://git.acme.example/acme/b.git": ("oauth2", "token-b"),
-                "https://git.acme.example/acme/c.git": None,
-                "http://127.0.0.1:8765/acme/d.git": ("x-access-token", "token-a"),
-                "http://127.0.0.1:8766/acme/d.git": None,
-            },
-        ),
-    ],
-    ids=["one login a host", "user and token", "one login a repository"],
-)
-def test_the_lines_of_the_page_log_git_in_to_the_apps_own_hosts_and_store_nothing(
-    questionnaire: Path, tmp_path: Path, packages: str, logins: dict[str, tuple[str, str] | None]
-):
-    app = render(questionnaire, tmp_path / "app", strategies=["submodule"], submodule_packages=packages)
-    (lines,) = [block for block in blocks(documents(app)[PAGE], "sh") if block.startswith("export GIT_")]
-    variables = {
-        "ACME_TOKEN": "one%2Ftwo%40%25",
-        "GIT_USER": "me%40acme.example",
-        "GIT_TOKEN": "plain-token_1",
-        "TOKEN_A": "token-a",
-        "TOKEN_B": "token-b",
-    }
-    for url, wanted in logins.items():
-        filled = git_credential(lines, "fill", f"url={url}\n\n", tmp_path, **variables)
-        if wanted is None:
-            assert "password=" not in filled.stdout
-            continue
-        assert filled.returncode == 0, filled.stderr
-        answer = dict(line.split("=", 1) for line in filled.stdout.splitlines())
-        assert (answer["username"], answer["password"]) == wanted
-        login = f"url={url}\nusername={wanted[0]}\npassword={wanted[1]}\n\n"
-        git_credential(lines, "approve", login, tmp_path, **variables)
-        assert not (tmp_path / "stored").exists()
-    git_credential("", "approve", login, tmp_path)
-    assert (tmp_path / "stored").exists(), "without the lines the helper stores it"
-
-
-def test_ssh_and_open_repositories_need_no_lines(questionnaire: Path, tmp_path: Path):
-    packages = "acme-a @ git@git.acme.example:acme/a.git\nacme-b @ https://git.acme.example/acme/b.git"
-    for ci in ("github", "gitlab"):
-        app = render(
-            questionnaire, tmp_path / ci, ci=ci, strategies=["submodule"], submodule_packages=packages
-        )
-        assert not login_lines("\n".join(documents(app).values()))
-        assert "ssh -T git@git.acme.example" in documents(app)[PAGE]
-
-
-def test_a_host_whose_name_is_one_letter_of_its_address_is_logged_in_to(questionnaire: Path, tmp_path: Path):
-    line = "acme-a @ git+https://oauth2:${TOKEN_A}@t/acme/a.git@v1"
-    app = render(questionnaire, tmp_path / "app", strategies=["submodule"], submodule_packages=line)
-    assert "='credential.https://t.helper'" in login_lines(documents(app)[PAGE])
-
-
-def test_page_and_ci_log_git_in_with_the_same_lines(questionnaire: Path, tmp_path: Path):
-    for ci, file in CI_FILES.items():
-        if file:
-            app = render(
-                questionnaire, tmp_path / ci, ci=ci, strategies=["submodule"], submodule_packages=TWO_LOGINS
-            )
-            assert login_lines((app / file).read_text(encoding="utf-8")) == login_lines(documents(app)[PAGE])
-
-
-def test_powershell_logs_in_to_the_same_addresses(questionnaire: Path, tmp_path: Path):
-    """PowerShell cannot set the empty value of the lines for sh: it sends a header instead."""
-    app = render(questionnaire, tmp_path / "app", strategies=["submodule"], submodule_packages=TWO_LOGINS)
-    (lines,) = blocks(documents(app)[PAGE], "powershell")
-    keys = re.findall(r"\$env:GIT_CONFIG_KEY_(\d) = 'http\.(.*)/\.extraHeader'", lines)
-    scopes = re.findall(r"KEY_\d*[13579]='credential\.(.*)\.helper'", login_lines(documents(app)[PAGE]))
-    assert [scope for _, scope in keys] == scopes
-    assert [number for number, _ in keys] == [str(number) for number in range(len(keys))]
-    assert f"$env:GIT_CONFIG_COUNT = '{len(keys)}'" in lines
-    assert sorted(re.findall(r'Basic "(.*)"', lines)) == [
-        "oauth2:${env:TOKEN_A}",
-        "oauth2:${env:TOKEN_B}",
-        "x-access-token:${env:TOKEN_A}",
-    ]
 
 
 # Renovate

@@ -6,23 +6,21 @@ More than 2,000 generated answers a run; the named attacks stand in lines.py.
 from __future__ import annotations
 
 import configparser
-import functools
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 import yaml
-from answers import parse_answer
-from apps import ROOT, data, last_line, render
 from apps import copier as run_copier
+from apps import data, last_line, render
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jinja2.sandbox import SandboxedEnvironment
 from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED
 from packaging.requirements import Requirement
+from private_packages import config
+from templates import ANSWERS, TOML, files_for, macros, of_question
 from test_questionnaire import answers_with, ask
 from test_rendered_files import parse_everything, texts
 
@@ -41,35 +39,6 @@ PLAIN = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
 )
-
-
-@functools.cache
-def environment() -> jinja2.Environment:
-    """Jinja as Copier sets it up for this template."""
-    return SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader([ROOT, ROOT / "template" / "files"]),
-        extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-@functools.cache
-def macros() -> Any:
-    return environment().get_template("template/macros/lines.jinja").module
-
-
-@functools.cache
-def refusals() -> Any:
-    return environment().get_template("template/macros/refusals.jinja").module
-
-
-@functools.cache
-def validator(question: str) -> jinja2.Template:
-    questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
-    return environment().from_string(questions[question]["validator"])
 
 
 def mutated(seeds: list[str]) -> st.SearchStrategy[str]:
@@ -95,76 +64,44 @@ def is_one_sentence(sentence: str) -> None:
     assert SECRET not in sentence
 
 
-def files_for(**answers: Any) -> dict[str, str]:
-    """The files that package lines reach, by name."""
-    packages: list[dict[str, Any]] = []
-    for strategy in answers["strategies"]:
-        packages += yaml.safe_load(macros().parse({strategy: answers[f"{strategy}_packages"]}))
-    typed = " ".join([*(one["requirement"] for one in packages), answers.get("index_url", "")])
-    context = {
-        "app_name": "An app",
-        "app_slug": "an-app",
-        "platform": "python",
-        "python_version": "3.13",
-        "packages": packages,
-        "has_submodules": any(one["strategy"] == "submodule" for one in packages),
-        "variables": list(dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", typed))),
-        "_copier_answers": {"_src_path": "x", **answers},
-        **answers,
-    }
-    names = [
-        ".env.example",
-        ".gitmodules",
-        "requirements.txt",
-        "pyproject.toml",
-        "{{ _copier_conf.answers_file }}",
-    ]
-    return {
-        name: environment().get_template(f"template/files/{name}.jinja").render(context).replace("\r\n", "\n")
-        for name in names
-    }
+def typed_lines(text: str) -> list[str]:
+    """The requirements in an answer, without comments."""
+    lines = [re.sub(r"(?:^|\s+)#.*", "", line).strip() for line in text.split("\n")]
+    return [line for line in lines if line]
 
 
 def lines_hold(strategy: str, text: str, **more: str) -> None:
-    """What an accepted answer promises: both parses agree, nothing can act as an option, all files round-trip."""
-    by_jinja = yaml.safe_load(macros().parse({strategy: text}))
-    by_packaging = [package._asdict() for package in parse_answer(strategy, text)]
-    assert (
-        [{key: one[key] for key in by_packaging[0]} for one in by_jinja] == by_packaging
-        if by_packaging
-        else not by_jinja
-    )
-    for one in by_packaging:
-        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", one["name"])
-        assert re.fullmatch(r"|[A-Za-z0-9_][A-Za-z0-9._/+-]*", one["ref"])
-        assert ".." not in one["ref"]
-        assert re.match(
-            r"$|https://[A-Za-z0-9]|ssh://git@[A-Za-z0-9]|git@[A-Za-z0-9]|http://(localhost|127\.|\[::1\])",
-            one["url"],
-        )
-        assert re.fullmatch(r"(?:[A-Za-z0-9_-]+|\$\{[A-Z0-9_]+\}):\$\{[A-Z0-9_]+\}|", one["user_info"])
-        assert "://" not in one["url"].partition("://")[2]
+    """What an accepted answer promises: the command reads what was typed, nothing can act as an option."""
     files = files_for(strategies=[strategy], **{f"{strategy}_packages": text}, **more)
-    assert SECRET not in "".join(
-        part for name, part in files.items() if name in (".env.example", ".gitmodules")
-    )
-    table = tomllib.loads(files["pyproject.toml"])["tool"]["private-packages"]
-    assert [one["requirement"] for one in table.get("packages", [])] == [
-        one["requirement"] for one in by_packaging
-    ]
-    answers = yaml.safe_load(files["{{ _copier_conf.answers_file }}"])
-    assert parse_answer(strategy, answers[f"{strategy}_packages"] or "") == parse_answer(
-        strategy, text.replace("\r\n", "\n").strip()
-    )
+    wanted = config.parse(files[TOML])
+    assert [one.requirement for one in wanted.packages] == typed_lines(text)
+    assert tomllib.loads(files[TOML])["variables"] == wanted.variables
+    for one in wanted.packages:
+        requirement = Requirement(one.requirement)
+        assert requirement.name == one.name
+        assert not one.ref.startswith("-") and ".." not in one.ref
+        assert re.match(
+            r"$|https://[A-Za-z0-9[]|ssh://[A-Za-z0-9[]|git@[A-Za-z0-9]|http://(localhost|127\.|\[::1\])",
+            one.url,
+        )
+        assert "://" not in one.url.partition("://")[2]
+        assert not requirement.url or requirement.url.endswith(
+            (f"@{one.ref}" if one.ref else "")
+            + (f"#subdirectory={one.subdirectory}" if one.subdirectory else "")
+        )
+    assert SECRET not in "".join(part for name, part in files.items() if name != ANSWERS)
+    assert yaml.safe_load(files[ANSWERS])[f"{strategy}_packages"] == text.replace("\r\n", "\n").strip()
     modules = configparser.ConfigParser(strict=True, interpolation=None)
     modules.read_string(re.sub(r"(?m)^\t", "", files[".gitmodules"]))
-    urls = [modules[section]["url"] for section in modules.sections()]
-    assert urls == [one["url"] for one in by_packaging if strategy == "submodule"]
-    wanted = [
+    assert [modules[section]["url"] for section in modules.sections()] == [
+        one.url for one in wanted.of("submodule")
+    ]
+    installed = [
         line for line in files["requirements.txt"].splitlines() if line and not line.startswith(("#", "--"))
     ]
-    assert [Requirement(line).name for line in wanted if not line.startswith("packaging==")] == [
-        one["name"] for one in by_packaging if strategy != "submodule"
+    assert installed == [
+        "/".join(filter(None, (f"-e ./{one.path}", one.subdirectory))) if one.path else one.requirement
+        for one in wanted.packages
     ]
 
 
@@ -177,7 +114,7 @@ def test_package_lines_are_refused_in_a_sentence_or_render_into_files_that_say_t
     @given(mutated([*ACCEPTED[strategy] * 5, *(line for line, _ in REFUSED[strategy])]))
     def check(text: str) -> None:
         sentence = (
-            validator(f"{strategy}_packages")
+            of_question(f"{strategy}_packages", "validator")
             .render(
                 {
                     "strategies": [strategy],
@@ -188,14 +125,20 @@ def test_package_lines_are_refused_in_a_sentence_or_render_into_files_that_say_t
             .strip()
         )
         # The plainest lines are accepted without it; it must not see them otherwise.
-        assert refusals().refusal_of_lines(strategy, text, []).strip() == sentence
+        assert macros("refusals").refusal_of_lines(strategy, text, []).strip() == sentence
         if sentence:
             refused.append(text)
             is_one_sentence(sentence)
         else:
             accepted.append(text)
             lines_hold(
-                strategy, text, **({"index_url": "", "index_scope": "only"} if strategy == "index" else {})
+                strategy,
+                text,
+                **(
+                    {"index_url": ACCEPTED_INDEX_URLS[0], "index_scope": "only"}
+                    if strategy == "index"
+                    else {}
+                ),
             )
 
     check()
@@ -208,19 +151,20 @@ def test_an_index_url_is_refused_in_a_sentence_or_stands_in_requirements_as_one_
     @PLAIN
     @given(mutated(ACCEPTED_INDEX_URLS))
     def check(url: str) -> None:
-        sentence = validator("index_url").render(index_url=url, index_packages="acme-units==1").strip()
-        assert refusals().refusal_of_index_url(url, ["acme-units==1"]).strip() == sentence
+        answers = {"index_url": url, "index_packages": "acme-units==1"}
+        sentence = of_question("index_url", "validator").render(answers).strip()
+        assert macros("refusals").refusal_of_index_url(url, ["acme-units==1"]).strip() == sentence
         tried[bool(sentence)] += 1
         if sentence:
             is_one_sentence(sentence)
             return
-        files = files_for(
-            strategies=["index"], index_packages="acme-units==1", index_url=url, index_scope="only"
-        )
+        files = files_for(strategies=["index"], index_scope="only", **answers)
         options = [line for line in files["requirements.txt"].splitlines() if line.startswith("-")]
         assert options == [f"--index-url {url.strip()}"]
         assert not re.search(r"\s", url.strip())
-        assert tomllib.loads(files["pyproject.toml"])["tool"]["private-packages"]["index-url"] == url.strip()
+        wanted = config.parse(files[TOML])
+        assert wanted.index == config.Index(url.strip(), "only")
+        assert tomllib.loads(files[TOML])["variables"] == wanted.variables
         assert SECRET not in url.partition("@")[0]
 
     check()
@@ -228,20 +172,16 @@ def test_an_index_url_is_refused_in_a_sentence_or_stands_in_requirements_as_one_
 
 
 def test_a_name_is_refused_in_a_sentence_or_is_a_name_that_toml_gives_back():
-    slug = environment().from_string(yaml.safe_load((ROOT / "copier.yml").read_text())["app_slug"]["default"])
-
     @PLAIN
     @given(mutated(["Beam calculator", "Größe & Co.", "app"]))
     def check(name: str) -> None:
-        sentence = validator("app_name").render(app_name=name).strip()
+        sentence = of_question("app_name", "validator").render(app_name=name).strip()
         if sentence:
             is_one_sentence(sentence)
             return
-        text = environment().get_template("template/files/pyproject.toml.jinja").render(
-            app_name=name, app_slug=slug.render(app_name=name).strip(), python_version="3.13", platform="python",
-            packages=[], has_submodules=False, variables=[], strategies=[],
-        )  # fmt: skip
-        project = tomllib.loads(text)["project"]
+        slug = of_question("app_slug", "default").render(app_name=name).strip()
+        files = files_for("pyproject.toml", strategies=[], app_name=name, app_slug=slug)
+        project = tomllib.loads(files["pyproject.toml"])["project"]
         assert project["description"] == name
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", project["name"])
 
@@ -304,9 +244,8 @@ def test_whole_apps_of_generated_answers_parse_and_keep_the_answers(questionnair
         parse_everything(app)
         found = yaml.safe_load((app / ".copier-answers.yml").read_text(encoding="utf-8"))
         assert found["app_name"] == name
-        assert parse_answer(strategy, found[f"{strategy}_packages"] or "") == parse_answer(
-            strategy, text.strip()
-        )
+        assert found[f"{strategy}_packages"] == text.replace("\r\n", "\n").strip()
+        assert [one.requirement for one in config.load(app).packages] == typed_lines(text)
         # The answers file keeps a person's own comments.
         rest = [part for file, part in texts(app).items() if file != ".copier-answers.yml"]
         assert SECRET not in "".join(rest)

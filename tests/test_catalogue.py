@@ -11,6 +11,7 @@ import pytest
 import yaml
 from apps import ROOT, ask, copier, last_line, release
 from lines import ACCEPTED
+from private_packages import config
 
 PAGE = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
 EXAMPLE = re.search(r"(?s)## Offer your packages as a list.*?```yaml\n(.*?)```", PAGE)[1]
@@ -196,7 +197,10 @@ def test_an_update_offers_the_newer_version_beside_the_one_that_the_app_has(fork
     done = copier("update", "--defaults", *options, cwd=app)
     assert done.returncode == 0, done.stderr
     assert answers_of(app)["submodule_packages"] == f"{moved}\n{LOADS}"
-    assert "branch = v1.3.0" in (app / ".gitmodules").read_text(encoding="utf-8")
+    assert [(one.name, one.ref) for one in config.load(app).packages] == [
+        ("acme-beams", "v1.3.0"),
+        ("acme-loads", "v0.9.0"),
+    ]
 
 
 def test_a_package_that_was_typed_stays_when_the_app_meets_a_catalogue(fork: Path, tmp_path: Path):
@@ -224,6 +228,7 @@ def test_an_app_from_a_data_file_is_updated_without_it(questionnaire: Path, tmp_
         strategies=STRATEGIES,
         catalogue_packages=ticks,
         index_url=URL,
+        private_prefixes=["acme-"],
     )
     before = answers_of(app)
     assert (before["git_packages"], before["index_packages"]) == (LOADS, "acme-units==2.1.0")
@@ -232,6 +237,7 @@ def test_an_app_from_a_data_file_is_updated_without_it(questionnaire: Path, tmp_
     done = copier("update", "--defaults", "--skip-tasks", "--trust", cwd=app)
     assert done.returncode == 0, done.stderr
     assert answers_of(app) == {**before, "_commit": "v1.1.0"}
+    assert config.load(app).private_prefixes == ("acme-",)
 
 
 def test_a_refused_catalogue_leaves_nothing_behind(questionnaire: Path, tmp_path: Path):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from apps import CI_FILES, ROOT, Apps, render
+from apps import CI_FILES, ROOT, Apps, change_wanted, render
 
 from demo import runs
 from demo.cli import viktor_has_wheels
@@ -46,9 +47,12 @@ CHOICES: dict[str, dict[str, Any]] = {
         "index_url": INDEX_URL,
     },
 }
-# The variables that a command needs, by the answer that names them.
-FETCHED = ("submodule_packages",)
-INSTALLED = ("git_packages", "index_packages", "index_url")
+# The answers that name variables.
+NAMING = ("submodule_packages", "git_packages", "index_packages", "index_url")
+# The Python that runs here.
+HERE = f"3.{sys.version_info.minor}"
+INSTALL = "python -m private_packages install --locked"
+TEST = "python -m private_packages exec python -m unittest"
 VIKTOR = {"VIKTOR_ENV", "VIKTOR_DEV", "VIKTOR_TOKEN"}
 
 # Each system's checkers, as a command that takes files; none asks the network.
@@ -87,9 +91,16 @@ def ci_text(app: Path) -> str:
     return (app / CI_FILES[answered(app)["ci"]]).read_text(encoding="utf-8")
 
 
-def named(answers: Mapping[str, Any], *questions: str) -> set[str]:
-    """The variables that some answers name."""
-    return set(re.findall(r"\$\{(\w+)\}", " ".join(answers.get(question, "") for question in questions)))
+def named(answers: Mapping[str, Any]) -> set[str]:
+    """The variables that the answers name."""
+    return set(re.findall(r"\$\{(\w+)\}", " ".join(answers.get(question, "") for question in NAMING)))
+
+
+def pinned_uv() -> str:
+    """The version of uv that this project runs with."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (pin,) = (one for one in project["tool"]["uv"]["constraint-dependencies"] if one.startswith("uv=="))
+    return pin
 
 
 @dataclass(frozen=True)
@@ -223,27 +234,25 @@ def test_each_checker_refuses_a_broken_file(
 # What each file does, and with which rights
 
 
-def test_ci_fetches_checks_installs_and_tests_in_this_order(rendered: list[Path]):
+def test_ci_gets_the_uv_of_this_project_then_installs_and_tests(rendered: list[Path]):
     for app in rendered:
         script = "\n".join(step.script for step in steps(app, "test", {}))
-        wanted = ["python -m pip install -r requirements.txt", "python -m unittest"]
-        if answered(app)["strategies"]:
-            wanted.insert(0, "python check_private_packages.py")
-        if "submodule" in answered(app)["strategies"]:
-            wanted.insert(0, "git submodule update --init --recursive")
-        assert [line for line in script.splitlines() if line in wanted] == wanted, app.name
+        assert script.splitlines() == [f"python -m pip install {pinned_uv()}", INSTALL, TEST], app.name
+
+
+def test_a_publication_installs_the_same_way(rendered: list[Path]):
+    for app in rendered:
+        if answered(app)["platform"] == "viktor":
+            lines = "\n".join(step.script for step in steps(app, "publish", {})).splitlines()
+            assert lines[:2] == [f"python -m pip install {pinned_uv()}", INSTALL], app.name
 
 
 def test_the_page_of_an_app_without_ci_names_the_same_commands(questionnaire: Path, tmp_path: Path):
     for choice, answers in CHOICES.items():
         app = render(questionnaire, tmp_path / choice, ci="none", **answers)
-        wanted = ["python -m pip install -r requirements.txt", "python -m unittest"]
-        if answers["strategies"]:
-            wanted.insert(0, "python check_private_packages.py")
-        if "submodule" in answers["strategies"]:
-            wanted.insert(0, "git submodule update --init --recursive")
         page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8").partition("## CI")[2]
-        found = [line for line in page.splitlines() if line in wanted]
+        found = page.partition("```sh\n")[2].partition("```")[0].splitlines()
+        wanted = ["python -m pip install uv", INSTALL, TEST]
         assert found == (wanted if answers["strategies"] else []), choice
 
 
@@ -251,25 +260,18 @@ def test_every_step_gets_the_variables_of_what_it_runs_and_no_others(rendered: l
     for app in rendered:
         answers = answered(app)
         if answers["ci"] == "gitlab":
-            # GitLab gives each variable to each job; the file itself must name none but a helper's and pip's.
-            defined = [job.get("variables", {}) for job in yaml.safe_load(ci_text(app)).values()]
-            assert {name for names in defined for name in names} <= {"PIP_CACHE_DIR"}, app.name
+            # GitLab gives each variable to each job; the file itself names none.
+            assert not [job for job in yaml.safe_load(ci_text(app)).values() if "variables" in job], app.name
             continue
         for job in ("test", "publish") if answers["platform"] == "viktor" else ("test",):
             # Each secret is its own name here, so that one mapped to another is seen.
-            known = {name: name for name in named(answers, *FETCHED, *INSTALLED) | VIKTOR}
-            for step in steps(app, job, known):
+            for step in steps(app, job, {name: name for name in named(answers) | VIKTOR}):
                 wanted: set[str] = set()
-                if "git submodule" in step.script:
-                    wanted |= named(answers, *FETCHED)
-                if "check_private_packages" in step.script:
-                    wanted |= named(answers, *FETCHED, *INSTALLED)
-                if re.search(r"pip install|ci-install", step.script):
-                    wanted |= named(answers, *INSTALLED)
-                if re.search(r"viktor-cli ci-", step.script):
+                if re.search(r"private_packages install|ci-install", step.script):
+                    wanted |= named(answers)
+                if "viktor-cli ci-" in step.script:
                     wanted |= VIKTOR
-                got = {name: value for name, value in step.env.items() if name != "PIP_CACHE_DIR"}
-                assert got == {name: name for name in wanted}, (app.name, job, step.script)
+                assert step.env == {name: name for name in wanted}, (app.name, job, step.script)
 
 
 def test_no_outsider_starts_a_job_and_none_has_more_rights_than_it_needs(rendered: list[Path]):
@@ -314,22 +316,10 @@ def test_every_job_ends_and_a_newer_push_stops_a_test_and_never_a_publication(re
             assert all(int(job["timeoutInMinutes"]) <= 30 for job in data["jobs"])
 
 
-def test_what_pip_downloads_is_kept_until_requirements_change_and_never_in_a_publication(
-    rendered: list[Path],
-):
+def test_nothing_that_was_downloaded_is_kept(rendered: list[Path]):
+    """What pip and uv keep of an answer may hold the login."""
     for app in rendered:
-        answers, text = answered(app), ci_text(app)
-        test, _, publish = text.partition("publish:" if answers["ci"] != "azure" else "job: publish")
-        installs = answers["platform"] == "viktor" or bool({"git", "index"} & {*answers["strategies"]})
-        assert bool(re.search(r"\bcache: pip|\bcache:\n|Cache@2", test)) == installs, app.name
-        if installs:
-            kept = {
-                "github": r"cache: pip\n +cache-dependency-path: requirements\.txt\n",
-                "gitlab": r"key:\n +files:\n +- requirements\.txt\n",
-                "azure": r"""key: 'pip \| "\$\(Agent\.OS\)" \| requirements\.txt'\n""",
-            }
-            assert re.search(kept[answers["ci"]], test), app.name
-        assert "cache" not in publish.lower(), app.name
+        assert "cache" not in ci_text(app).lower(), app.name
 
 
 def test_only_viktor_publishes_and_only_tags_of_a_repository_that_names_its_environment(rendered: list[Path]):
@@ -361,30 +351,50 @@ def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(questionnair
         return ci_text(app), (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
 
     assert "SYSTEM_ACCESSTOKEN: $(System.AccessToken)" in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[0]
+    assert "Edit > Variables" not in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[1]
     assert "masked" not in made("gitlab", "gitlab-ci-token:${CI_JOB_TOKEN}")[1]
     assert "put another name into the package's line" in made("github", "x-access-token:${GITHUB_TOKEN}")[1]
 
 
 # The steps, run
-def given(hosts: DemoHosts, clone: Path) -> dict[str, str]:
-    """What a CI system knows: the secrets that somebody has made there, and a few names of its own."""
-    own = {"CI_PROJECT_DIR": str(clone), "Pipeline.Workspace": str(clone.parent), "Agent.OS": "Linux"}
-    return {**hosts.variables, **dict.fromkeys(VIKTOR, "viktor"), **own}
 
 
-def perform(step: Step, clone: Path, *folders: Path) -> subprocess.CompletedProcess[str]:
-    """Run a step as a runner does: no terminal, no variable but what the file maps, these folders on the path."""
+@pytest.fixture
+def runner(tmp_path: Path) -> dict[str, str]:
+    """The environment of a runner: a Python without a virtual environment, nothing of this project on the path.
+
+    What its pip installs goes into a folder of the test.
+    """
+    programs = tmp_path / "runner" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(runs.PYTHON)
+    here = sysconfig.get_path("scripts")
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if Path(folder) != Path(here)]
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
-        or not re.match("GIT_|ACME_|VIKTOR_|SSH_", name)
+        or not re.match("GIT_|ACME_|VIKTOR_|SSH_|VIRTUAL_ENV|UV_PROJECT_ENVIRONMENT|PYTHONPATH", name)
     }
-    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+    return kept | {
+        "PATH": os.pathsep.join([str(programs), str(programs.parent / "user" / "bin"), *path]),
+        "PIP_USER": "1",
+        "PIP_BREAK_SYSTEM_PACKAGES": "1",
+        "PYTHONUSERBASE": str(programs.parent / "user"),
+    }
+
+
+def given(hosts: DemoHosts) -> dict[str, str]:
+    """The secrets that somebody has made in the CI system."""
+    return {**hosts.variables, **dict.fromkeys(VIKTOR, "viktor")}
+
+
+def perform(step: Step, clone: Path, runner: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a step as a runner does: no terminal, no variable but what the file maps."""
     return subprocess.run(
         [*step.shell, step.script],
         cwd=clone,
-        env={**kept, "PATH": path, **step.env},
+        env={**runner, **step.env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -413,31 +423,29 @@ RUNS_ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the CI files
 @pytest.mark.slow
 @RUNS_ON_LINUX
 @pytest.mark.parametrize("ci", list(CHECKERS))
-def test_the_steps_take_a_fresh_clone_to_passed_tests_with_no_variable_too_many(
-    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, git, ci: str
+def test_the_steps_take_a_fresh_clone_to_passed_tests(
+    apps: Apps,
+    hosts: DemoHosts,
+    variables: dict[str, str],
+    runner: dict[str, str],
+    tmp_path: Path,
+    git,
+    ci: str,
 ):
-    app = apps.make(ci=ci, **hosts.answers("mixed"))
+    app = apps.make(ci=ci, python_version=HERE, **hosts.answers("mixed"))
     commit(app)
     clone = checked_out(app, tmp_path / "work" / "clone")
-    virtual = runs.make_environment(clone, "pip")
-    known = given(hosts, clone)
     printed = []
-    for number, step in enumerate(steps(app, "test", known)):
-        for name in sorted(hosts.variables.keys() & step.env.keys()):
-            without = steps(app, "test", {one: value for one, value in known.items() if one != name})[number]
-            failed = perform(without, clone, virtual.python.parent)
-            assert failed.returncode != 0, f"{step.script} does not need {name}"
-            if "check_private_packages" in step.script and "git submodule" not in step.script:
-                assert re.search(rf"STOP  {name} is (not set|empty)\. Set it", failed.stdout)
-        done = perform(step, clone, virtual.python.parent)
+    for step in steps(app, "test", given(hosts)):
+        done = perform(step, clone, runner)
         assert done.returncode == 0, done.stdout
         printed.append(done.stdout)
     assert git(clone / "app/submodules/acme-beams", "describe", "--tags") == "v1.2.3"
+    assert git(clone, "status", "--porcelain") == ""
     assert "Ran 2 tests" in printed[-1]
     assert "skipped" not in printed[-1]
-    started = runs.start(clone, virtual, "python")
+    started = runs.start(clone, "python")
     assert all(found in started for found in ("acme-beams: 1.2.3", "acme-units: 2.1.0", "acme-loads: 0.9.0"))
-    # A private wheel may rest in pip's cache; a secret rests nowhere.
     left = [path for path in clone.parent.rglob("*") if path.is_file() and not path.is_symlink()]
     for secret in hosts.git.secrets() | hosts.index.secrets():
         assert secret not in "".join(printed)
@@ -446,26 +454,60 @@ def test_the_steps_take_a_fresh_clone_to_passed_tests_with_no_variable_too_many(
 
 @pytest.mark.slow
 @RUNS_ON_LINUX
-@pytest.mark.skipif(not viktor_has_wheels(), reason="the check looks for VIKTOR's SDK too")
+@pytest.mark.parametrize("ci", list(CHECKERS))
+def test_a_login_that_is_missing_or_expired_is_named_and_nothing_is_installed(
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], runner: dict[str, str], tmp_path: Path, ci: str
+):
+    """What is missing before Git runs, all of it at once."""
+    app = apps.make(ci=ci, python_version=HERE, **hosts.answers("mixed"))
+    commit(app)
+    clone = checked_out(app, tmp_path / "clone")
+    known = given(hosts)
+
+    def fail(known: dict[str, str]) -> str:
+        """What the first failing step prints."""
+        hosts.git.clear()
+        hosts.index.clear()
+        for step in steps(app, "test", known):
+            done = perform(step, clone, runner)
+            if done.returncode:
+                assert INSTALL in step.script
+                assert not list(clone.glob(".venv/lib/*/site-packages/acme*")), "something was installed"
+                for secret in (*hosts.variables.values(), "expired"):
+                    assert secret not in done.stdout
+                return done.stdout
+        raise AssertionError("no step failed")
+
+    none = {name: value for name, value in known.items() if name in VIKTOR}
+    assert "STOP ACME_TOKEN, ACME_USER and ACME_PASSWORD have no value.\n" in fail(none)
+    for name in hosts.variables:
+        without = {one: value for one, value in known.items() if one != name}
+        assert f"STOP {name} has no value.\n" in fail(without)
+        assert not hosts.git.requests and not hosts.index.requests
+    assert "refused the login in ACME_TOKEN" in fail({**known, "ACME_TOKEN": "expired"})
+    assert "refuses the login from ACME_USER and ACME_PASSWORD" in fail({**known, "ACME_PASSWORD": "expired"})
+
+
+@pytest.mark.slow
+@RUNS_ON_LINUX
+@pytest.mark.skipif(not viktor_has_wheels(), reason="VIKTOR's SDK is installed")
 @pytest.mark.parametrize("ci", list(CHECKERS))
 def test_a_tag_is_installed_tested_and_published_by_the_cli_of_viktor(
-    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, ci: str
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], runner: dict[str, str], tmp_path: Path, ci: str
 ):
     """The CLI cannot be had without an account: a program that writes down its calls is downloaded instead."""
-    app = apps.make(ci=ci, platform="viktor", **hosts.answers("mixed"))
+    app = apps.make(ci=ci, python_version=HERE, platform="viktor", **hosts.answers("mixed"))
     commit(app)
     clone = checked_out(app, tmp_path / "work" / "clone")
-    virtual = runs.make_environment(clone, "pip")
     calls = tmp_path / "calls"
-    stand_in = tmp_path / "bin" / "curl"
-    stand_in.parent.mkdir()
+    stand_in = tmp_path / "runner" / "bin" / "curl"
     stand_in.write_text(
         "#!/bin/sh\ncat > viktor-cli <<'END'\n#!/bin/sh\n"
         f"""echo "$@" $(env | grep -oE '^(ACME|VIKTOR)_[A-Z]+' | sort) >> '{calls}'\nEND\n"""
     )
     stand_in.chmod(0o755)
-    for step in steps(app, "publish", given(hosts, clone)):
-        done = perform(step, clone, stand_in.parent, virtual.python.parent)
+    for step in steps(app, "publish", given(hosts)):
+        done = perform(step, clone, runner)
         assert done.returncode == 0, done.stdout
     own, installed = sorted(VIKTOR), ["ACME_PASSWORD", "ACME_TOKEN", "ACME_USER"]
     tested = [*installed, *own] if ci == "gitlab" else own
@@ -479,25 +521,27 @@ def test_a_tag_is_installed_tested_and_published_by_the_cli_of_viktor(
 @pytest.mark.slow
 @RUNS_ON_LINUX
 def test_a_clone_that_gitlab_uses_again_follows_a_package_to_its_new_address(
-    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, git
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], runner: dict[str, str], tmp_path: Path, git
 ):
-    app = apps.make(ci="gitlab", strategies=["submodule"], submodule_packages=hosts.git_line("acme-beams"))
+    app = apps.make(ci="gitlab", python_version=HERE, **hosts.answers("submodule"))
     commit(app)
     clone = checked_out(app, tmp_path / "clone")
-    (fetch, _) = yaml.safe_load(ci_text(app))["default"]["before_script"]
-    step = Step(fetch, ("bash", "-eo", "pipefail", "-c"), hosts.variables)
-    assert perform(step, clone).returncode == 0
+    (job,) = steps(app, "test", hosts.variables)
+    first = perform(job, clone, runner)
+    assert first.returncode == 0, first.stdout
     moved = hosts.git.path_of("acme-moved")
     shutil.copytree(hosts.git.path_of("acme-beams"), moved)
-    newer = git(moved, "commit-tree", "-p", "v1.2.3^{commit}", "-m", "newer", "v1.2.3^{tree}")
-    git(moved, "update-ref", "refs/heads/main", newer)
-    url = hosts.git.url_of("acme-moved")
-    git(app, "config", "-f", ".gitmodules", "submodule.app/submodules/acme-beams.url", url)
-    git(app, "update-index", "--cacheinfo", f"160000,{newer},app/submodules/acme-beams")
-    git(app, "add", ".gitmodules")
-    git(app, "commit", "--quiet", "-m", "moved")
-    git(clone, "pull", "--quiet", "--no-recurse-submodules")
-    done = perform(step, clone)
-    shutil.rmtree(moved)
+    try:
+        newer = git(moved, "commit-tree", "-p", "v1.2.3^{commit}", "-m", "newer", "v1.2.3^{tree}")
+        git(moved, "tag", "v1.2.4", newer)
+        change_wanted(app, "/acme-beams.git", "/acme-moved.git")
+        change_wanted(app, "v1.2.3", "v1.2.4")
+        runs.run([runs.PYTHON, *runs.COMMAND, "sync"], app, hosts.variables)
+        commit(app)
+        git(clone, "pull", "--quiet", "--no-recurse-submodules")
+        done = perform(job, clone, runner)
+    finally:
+        shutil.rmtree(moved)
     assert done.returncode == 0, done.stdout
     assert git(clone / "app/submodules/acme-beams", "rev-parse", "HEAD") == newer
+    assert git(clone, "status", "--porcelain") == ""

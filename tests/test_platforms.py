@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 import uv
 from apps import ask
-from jinja2 import Environment, FileSystemLoader
-from jinja2_ansible_filters import AnsibleCoreFiltersExtension
-from write_platforms_page import PAGE, ROOT, anchor, page, platforms
+from templates import macros
+from write_platforms_page import PAGE, anchor, page, platforms
 
 from demo import runs
 from demo.hosts import DemoHosts
@@ -103,9 +102,7 @@ def test_an_index_url_of_the_page_is_accepted(
 def test_the_questionnaire_accepts_the_fixed_user_names_of_the_data_and_no_other(
     questionnaire: Path, tmp_path: Path
 ):
-    environment = Environment(loader=FileSystemLoader(ROOT), extensions=[AnsibleCoreFiltersExtension])
-    lines_jinja: Any = environment.get_template("template/macros/lines.jinja").module
-    assert sorted(lines_jinja.USERS) == sorted(USERS)
+    assert sorted(macros("lines").USERS) == sorted(USERS)
     lines = [
         f"acme-{number} @ git+https://{user}:${{ACME_TOKEN}}@git.example.com/acme/beams.git@v1"
         for number, user in enumerate(sorted(USERS))
@@ -133,7 +130,7 @@ def test_the_examples_of_a_platform_show_each_of_its_fixed_user_names(platform: 
 @contextmanager
 def devpi(folder: Path, password: str) -> Iterator[str]:
     """A devpi of its own Python environment on loopback, whose root has this password; its address."""
-    programs = runs.make_environment(folder, "uv").python.parent
+    programs = runs.make_environment(folder).parent
     install = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", programs / "python"]
     runs.run([*install, "devpi-server==6.20.3"], folder, {})
     server = ["--serverdir", folder / "server"]

@@ -15,7 +15,10 @@ import yaml
 from apps import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from private_packages import manifest
 
+PACKAGE = "template/files/private_packages"
+RULES = "B,C4,E,F,I,N,PIE,PTH,RET,RUF,SIM,UP,W"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
@@ -24,6 +27,9 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
     [
         "ruff check .",
         "ruff format --check .",
+        # The app's own command, in the form that an app without settings of its own wants.
+        f"ruff check --isolated --select {RULES} --ignore E501,N818,RUF001,RUF002,RUF003 {PACKAGE}",
+        f"ruff format --isolated --check {PACKAGE}",
         "mypy",
         # What a system lacks is an error of types there: os.killpg on Windows.
         "mypy --platform win32",
@@ -35,6 +41,12 @@ def test_the_code_is_clean(command: str):
         [sys.executable, "-m", *command.split()], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_manifest_of_the_command_is_that_of_its_files():
+    """`python -m private_packages.manifest`, in template/files, writes it."""
+    written = (ROOT / PACKAGE / manifest.FILE).read_text(encoding="utf-8")
+    assert written.splitlines() == list(manifest.lines(ROOT / PACKAGE))
 
 
 def test_ci_runs_the_command_that_readme_tells_a_newcomer():

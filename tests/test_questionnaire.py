@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import copier as copier_library
 import pytest
 import yaml
-from answers import parse_answer
 from apps import ask, copier, data, last_line, questions
 from copier._main import Worker
 from lines import ACCEPTED, ACCEPTED_INDEX_URLS, REFUSED, REFUSED_INDEX_URLS
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from private_packages import config
+from templates import TOML, files_for
 
 CASES = [(strategy, line) for strategy, lines in ACCEPTED.items() for line in lines]
 ATTACKS = [(strategy, *case) for strategy, cases in REFUSED.items() for case in cases]
@@ -79,26 +81,28 @@ def test_no_question_is_wider_than_a_terminal(questionnaire: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("strategy", "line"), CASES)
-def test_both_parses_agree_on_every_accepted_line(
+def test_the_command_reads_every_accepted_line_as_pip_does(
     questionnaire: Path, tmp_path: Path, strategy: str, line: str
 ):
-    """Jinja reads the line for the templates, the hook reads it for itself."""
-    by_jinja = ask(questionnaire, tmp_path / "app", **answers_with(strategy, line))["packages"]
-    by_hook = [package._asdict() for package in parse_answer(strategy, line)]
-    assert [{key: one[key] for key in by_hook[0]} for one in by_jinja] == by_hook
-    assert by_jinja[0]["name"], by_jinja
-
-
-@pytest.mark.parametrize("line", [line for strategy, line in CASES if strategy == "submodule"])
-def test_the_hook_reads_a_submodule_s_line_as_packaging_does(line: str):
-    """Without importing it: a fetch begins before that."""
-    (package,) = parse_answer("submodule", line)
-    requirement = Requirement(package.requirement)
-    assert (requirement.name, canonicalize_name(requirement.name)) == (package.name, package.key)
-    written = parse_answer("git", f"{requirement.name} @ {requirement.url}")
-    assert [(one.url, one.user_info, one.ref) for one in written] == [
-        (package.url, package.user_info, package.ref)
-    ]
+    """It reads private-packages.toml; `packaging` is what pip reads lines with."""
+    answers = ask(questionnaire, tmp_path / "app", **answers_with(strategy, line))
+    wanted = config.parse(files_for(TOML, **answers)[TOML])
+    (package,) = wanted.packages
+    typed = re.sub(r"\s+#.*", "", line).strip()
+    requirement = Requirement(typed)
+    assert (package.name, package.strategy, package.requirement) == (requirement.name, strategy, typed)
+    assert package.key == answers["packages"][0]["key"] == canonicalize_name(requirement.name)
+    assert wanted.variables == answers["variables"]
+    assert (package.path != "") == (strategy == "submodule")
+    if strategy == "index":
+        assert (package.url, package.ref) == ("", "")
+        return
+    assert not re.search("[@#]", package.url.removeprefix("ssh://").removeprefix("git@"))
+    assert "@" not in package.ref
+    login = f"://{package.user_info}@" if package.user_info else "://"
+    address = package.url.replace("://", login) + f"@{package.ref}".rstrip("@")
+    address += f"#subdirectory={package.subdirectory}" if package.subdirectory else ""
+    assert address == requirement.url.removeprefix("git+").replace("HTTPS:", "https:")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,7 @@ def test_the_hook_reads_a_submodule_s_line_as_packaging_does(line: str):
         ("https://git.example.com:8443/a/b.git", "git.example.com:8443", False),
         ("git+ssh://git@git.example.com:2222/a/b.git@main", "git.example.com:2222", True),
         ("ssh://git@git.example.com/a/b.git", "git.example.com", True),
+        ("ssh://git.example.com/a/b.git", "git.example.com", True),
         ("git@git.example.com:a/b.git@v1.0", "git.example.com", True),
     ],
 )
@@ -126,7 +131,6 @@ def test_comments_blank_lines_and_carriage_returns_are_allowed(questionnaire: Pa
         ("acme-units==2.1.0", 3),
         ("acme-loads==0.9.0", 5),
     ]
-    assert [one.line for one in parse_answer("index", text)] == [3, 5]
 
 
 @pytest.mark.parametrize(("strategy", "line", "words"), ATTACKS)

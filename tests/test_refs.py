@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from apps import copier, data
+from private_packages import lock
 
 from demo.git import run_git
 from demo.git_host import GitHost
@@ -55,8 +56,10 @@ def line(host: GitHost, commits: dict[str, str], name: str) -> str:
     return git_line(host, name, REFS[name][0].format(**commits))
 
 
-def make(template: Path, app: Path, lines: list[str], **variables: str) -> Path:
-    answers = data({"submodule_packages": "\n".join(lines)})
+def make(
+    template: Path, app: Path, lines: list[str], *, strategy: str = "submodule", **variables: str
+) -> Path:
+    answers = data({"strategies": [strategy], f"{strategy}_packages": "\n".join(lines)})
     done = copier(
         *("copy", "--defaults", "--overwrite", "--trust", *answers, template, app),
         cwd=app.parent,
@@ -90,6 +93,20 @@ def test_a_ref_is_looked_for_as_pip_does_and_its_commit_is_in_place(
     assert git(app / path, "rev-parse", "--abbrev-ref", "HEAD") == "HEAD", "not detached"
     assert git(app / path, "status", "--porcelain") == ""
     assert git(app, "submodule", "status", path).startswith(f"{expected} ")
+    locked = lock.load(app).commit_of(name, "submodule")
+    assert locked is not None and locked.commit == expected
+
+
+def test_the_ref_of_a_git_line_stands_for_the_same_commit(
+    template: Path, host: GitHost, hosts: DemoHosts, commits: dict[str, str], tmp_path: Path
+):
+    """Only an installer, which fetches, finds an abbreviated one."""
+    lines = [line(host, commits, name) for name in REFS]
+    app = make(template, tmp_path / "my-app", lines, strategy="git", **hosts.variables)
+    locked = {entry.name: entry.commit for entry in lock.load(app).values()}
+    assert locked == {
+        name: commits[order] for name, (_, order) in REFS.items() if name != "abbreviated-commit"
+    }
 
 
 def test_what_the_user_calls_remotes_does_not_matter(

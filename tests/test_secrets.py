@@ -18,9 +18,8 @@ from urllib.parse import quote
 
 import pytest
 import uv
-from apps import HOOK, copier, data, render, snapshot
+from apps import ROOT, change_wanted, copier, data, render, snapshot
 
-from demo import runs
 from demo.git_host import GitHost
 from demo.http_host import Faults
 from demo.index_host import IndexHost
@@ -31,6 +30,16 @@ from demo.samples import build_wheels, make_samples
 RAW = f"S3NT:IN@EL/ #%?tok+en&'\"=~{os.getpid()}"
 ENCODED = quote(RAW, safe="")
 USER = "x-access-token"
+# The variables of the app's packages.
+VALUES = {"ACME_TOKEN": ENCODED, "ACME_USER": "builder", "ACME_PASSWORD": ENCODED}
+# The most that Git can be told to write down (git(1), "ENVIRONMENT VARIABLES").
+TRACES = {
+    "GIT_TRACE_REDACT": "0",
+    "GIT_TRACE2_CONFIG_PARAMS": "http.*,credential.*",
+    "GIT_TRACE2_ENV_VARS": "ACME_TOKEN,GIT_CONFIG_VALUE_1,GIT_CONFIG_VALUE_2,GIT_CONFIG_VALUE_3,GIT_CONFIG_VALUE_4",
+}
+
+Done = subprocess.CompletedProcess[str]
 
 
 def spellings(secret: str = RAW) -> list[bytes]:
@@ -116,6 +125,14 @@ class ProcessList(threading.Thread):
         self._stop_asking.set()
         self.join()
 
+    def saw(self, *words: str) -> bool:
+        """Whether some command line held all of these."""
+        return any(all(word.encode() in line for word in words) for line in self.seen)
+
+    @property
+    def leaks(self) -> list[bytes]:
+        return [line for line in self.seen if holds(line)]
+
 
 @dataclass
 class Life:
@@ -129,7 +146,9 @@ class Life:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
+        """Without the virtual environment of the tests, into which the app must not install."""
+        here = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        return here | {
             "HOME": str(self.home),
             "XDG_CACHE_HOME": str(self.home / ".cache"),
             "XDG_CONFIG_HOME": str(self.home / ".config"),
@@ -137,28 +156,36 @@ class Life:
             "COPIER_CACHE_DIR": str(self.home / ".cache" / "copier"),
             "UV_CACHE_DIR": str(self.home / ".cache" / "uv"),
             "PIP_CACHE_DIR": str(self.home / ".cache" / "pip"),
-            "ACME_TOKEN": ENCODED,
-            "ACME_USER": "builder",
-            "ACME_PASSWORD": ENCODED,
-            "PRIVATE_PACKAGES_TIMEOUT": "2",
+            "PATH": f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}",
+            "PRIVATE_PACKAGES_TIMEOUT": "1",
         }
 
     def copier(self, *arguments: str | Path, cwd: Path, **environment: str) -> str:
-        done = copier(*arguments, cwd=cwd, **{**self.environment, **environment})
+        done = copier(*arguments, cwd=cwd, **{**self.environment, **VALUES, **environment})
         self.said.append(done.stdout + done.stderr)
         return done.stderr
 
-    def run(self, *command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, cwd: Path, **environment: str) -> Done:
         done = subprocess.run(
             list(map(str, command)),
             cwd=cwd,
-            env={**os.environ, **self.environment, **environment},
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
         self.said.append(done.stdout + done.stderr)
+        return done
+
+    def type(self, app: Path, words: str, *more: str, **environment: str) -> Done:
+        """`python -m private_packages WORDS`, by a Python that no virtual environment holds."""
+        python = getattr(sys, "_base_executable", sys.executable)
+        return self.run(python, "-m", "private_packages", *words.split(), *more, cwd=app, **environment)
+
+    def works(self, app: Path, words: str, *more: str, **environment: str) -> Done:
+        done = self.type(app, words, *more, **environment)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done
 
     def line(self, name: str, ref: str) -> str:
@@ -170,9 +197,23 @@ class Life:
         url = self.index.simple_url.replace("://", "://${ACME_USER}:${ACME_PASSWORD}@")
         return {"index_packages": "acme-units==2.1.0", "index_url": url}
 
+    @property
+    def mixed(self) -> dict[str, object]:
+        """The answers for an app with all three strategies."""
+        return {
+            "strategies": ["submodule", "git", "index"],
+            "python_version": "3.11",
+            "submodule_packages": self.line("acme-beams", "v1.2.3"),
+            "git_packages": self.line("acme-loads", "v0.9.0"),
+            **self.index_answers,
+        }
+
     def is_clean(self, *folders: Path) -> None:
         """Nothing of the secret in the home, the folders, or anything that was printed."""
         assert [path for folder in (self.home, *folders) for path in leaks(folder)] == []
+        self.said_nothing()
+
+    def said_nothing(self) -> None:
         assert [text for text in self.said if holds(text.encode())] == []
 
 
@@ -183,7 +224,7 @@ def served(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     for name in ("git/acme", "index"):
         (folder / name).mkdir(parents=True)
     make_samples(folder / "git" / "acme")
-    build_wheels(folder / "index", [("acme-units", "2.1.0")])
+    build_wheels(folder / "index", [("acme-units", "2.0.0"), ("acme-units", "2.1.0")])
     with GitHost(folder / "git", RAW) as git, IndexHost(folder / "index", "builder", RAW) as index:
         yield git, index
 
@@ -205,11 +246,16 @@ def life(served: tuple[GitHost, IndexHost], releases: Path, tmp_path: Path) -> I
     )
     yield Life(home, *served, releases)
     for host in served:
-        host.faults = Faults()
+        host.faults, host.faults_of, host.headers = Faults(), {}, []
+
+
+# ---------------------------------------------------------------------------
+# A life
+# ---------------------------------------------------------------------------
 
 
 def test_copy_update_and_a_changed_strategy_leave_no_byte_of_the_token_anywhere(life: Life, tmp_path: Path):
-    """The home has `credential.helper = store`; command lines are read all the while; Git traces all it does."""
+    """The home has `credential.helper = store`; command lines are read all the while."""
     app = tmp_path / "my-app"
     with ProcessList() as processes:
         answers = {"strategies": ["submodule"], "submodule_packages": life.line("acme-beams", "v1.1.0")}
@@ -226,11 +272,64 @@ def test_copy_update_and_a_changed_strategy_leave_no_byte_of_the_token_anywhere(
         mixed = {"strategies": ["git", "index"], "git_packages": life.line("acme-loads", "v0.9.0")}
         mixed |= life.index_answers
         life.copier("update", "--trust", "--defaults", *data(mixed), cwd=app)
-        assert "acme-units==2.1.0" in (app / "requirements.txt").read_text()
-    assert any(b"sync.py" in line for line in processes.seen), "no command line of the hook was seen"
-    assert any(b"clone" in line for line in processes.seen), "no command line of Git was seen"
-    assert [line for line in processes.seen if holds(line)] == []
+        lock = (app / "private-packages.lock").read_text()
+        assert "acme_units-2.1.0-py3-none-any.whl" in lock and 'name = "acme-loads"' in lock
+    assert processes.saw("hooks/sync.py") and processes.saw("git", "clone")
+    assert processes.leaks == []
     life.is_clean(app, life.template)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["in the environment", "in .env"])
+def test_no_command_leaves_a_byte_of_the_token_anywhere(life: Life, tmp_path: Path, kept: str):
+    """`@ : / # % ?` and a blank among others: one percent-encoded value serves Git, the index and uv alike."""
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    values = VALUES
+    if kept == "in .env":
+        values = {}
+        (app / ".env").write_text("".join(f"{name}={value}\n" for name, value in VALUES.items()))
+    with ProcessList() as processes:
+        for words in (
+            "sync",
+            "login",
+            "check",
+            "install",
+            "status --json",
+            "move --list",
+            "move acme-beams v1.1.0",
+            "move acme-loads v0.8.0",
+            "move acme-units 2.0.0",
+            "install --locked",
+            "exec python -m unittest",
+            f"exec git ls-remote {life.git.url_of('acme-beams')}",
+            f"exec uv pip install --reinstall acme-units==2.0.0 --index private={life.index.simple_url}",
+        ):
+            life.works(app, words, **values)
+    for seen in ("private_packages\0check", "git\0clone", "pip\0compile", "pip\0install", "git\0ls-remote"):
+        assert processes.saw(*seen.split("\0")), seen
+    assert processes.leaks == []
+    life.run("git", "add", "--all", cwd=app)
+    life.said_nothing()
+    assert leaks(life.home) == []
+    assert leaks(app) == ([app / ".env"] if kept == "in .env" else [])
+
+
+@pytest.mark.slow
+def test_an_index_whose_answers_differ_by_login_leaves_none_in_a_cache(life: Life, tmp_path: Path):
+    """`Vary: Authorization` makes a cache keep the header by which it tells one answer from another."""
+    life.index.headers = [("Vary", "Authorization"), ("Cache-Control", "max-age=600")]
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    for words in ("install", "check"):
+        life.works(app, words, **VALUES)
+    # The index's answers are there.
+    pages = [path for path in (life.home / ".cache" / "uv").rglob("*") if "acme-units" in path.name]
+    assert pages
+    life.is_clean(app)
+
+
+# ---------------------------------------------------------------------------
+# What goes wrong
+# ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -238,14 +337,64 @@ def test_copy_update_and_a_changed_strategy_leave_no_byte_of_the_token_anywhere(
     [Faults(status=401), Faults(status=403), Faults(status=500), Faults(cut_after=200), Faults(hang=True)],
     ids=["401", "403", "500", "cut", "hang"],
 )
-def test_a_failed_copy_leaves_and_says_nothing_of_the_token(life: Life, tmp_path: Path, faults: Faults):
-    life.git.faults = faults
+def test_a_host_that_fails_makes_nobody_say_or_keep_the_token(life: Life, tmp_path: Path, faults: Faults):
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    life.works(app, "sync", **VALUES)
+    life.git.faults = life.index.faults = faults
+    for words in (
+        "move acme-beams v1.1.0",
+        "move acme-units 2.0.0",
+        "move --list",
+        "login",
+        "check",
+        "install",
+    ):
+        done = life.type(app, words, **VALUES)
+        assert done.returncode == 1
+        assert re.search(r"127\.0\.0\.1:\d+ |broke in the middle", done.stderr), f"{words}: {done.stderr}"
+        assert "Traceback" not in done.stderr
+    life.is_clean(app)
+
+
+def test_a_failed_copy_leaves_and_says_nothing_of_the_token(life: Life, tmp_path: Path):
+    life.git.faults = Faults(status=403)
     answers = {"strategies": ["submodule"], "submodule_packages": life.line("acme-beams", "v1.1.0")}
-    said = life.copier(
-        "copy", "--trust", "--defaults", *data(answers), life.template, tmp_path / "my-app", cwd=tmp_path
-    )
+    app = tmp_path / "my-app"
+    said = life.copier("copy", "--trust", "--defaults", *data(answers), life.template, app, cwd=tmp_path)
     assert "acme-beams: " in said
-    life.is_clean(tmp_path / "my-app")
+    life.is_clean(app)
+
+
+def test_without_a_login_nothing_is_asked_and_what_was_fetched_with_one_holds_none(
+    life: Life, tmp_path: Path
+):
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    life.works(app, "sync", **VALUES)
+    life.git.clear()
+    life.index.clear()
+    change_wanted(app, "v1.2.3", "v1.1.0")
+    for words in ("sync", "check", "install", "status", "login"):
+        done = life.type(app, words)
+        assert done.returncode == 1
+        assert "no value" in done.stdout + done.stderr, words
+    assert life.git.requests == life.index.requests == []
+    life.is_clean(app)
+
+
+@pytest.mark.parametrize("character", list("@:/#%? "))
+@pytest.mark.parametrize("words", ["check", "install"])
+def test_a_value_that_is_not_percent_encoded_stops_before_anything_is_sent(
+    life: Life, tmp_path: Path, words: str, character: str
+):
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    life.git.clear()
+    life.index.clear()
+    done = life.type(app, words, **VALUES | {"ACME_PASSWORD": f"S3NT{character}INEL"})
+    assert done.returncode == 1
+    assert "STOP ACME_PASSWORD holds a character that pip and uv misread in an address" in done.stderr
+    assert "Type: python -m private_packages login --again ACME_PASSWORD\n" in done.stderr
+    assert "INEL" not in done.stdout + done.stderr
+    assert life.git.requests == life.index.requests == []
 
 
 def test_a_redirect_that_needs_the_login_leaves_nothing_of_the_token(life: Life, tmp_path: Path):
@@ -253,177 +402,127 @@ def test_a_redirect_that_needs_the_login_leaves_nothing_of_the_token(life: Life,
     moved = life.git.root / "acme" / "moved" / "acme" / "acme-beams.git"
     shutil.copytree(life.git.path_of("acme-beams"), moved)
     life.git.faults_of["acme-beams"] = Faults(redirect_to=f"{life.git.url}/acme/moved")
-    app = tmp_path / "my-app"
-    answers = {"strategies": ["submodule"], "submodule_packages": life.line("acme-beams", "v1.1.0")}
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
     try:
         with ProcessList() as processes:
-            life.copier("copy", "--trust", "--defaults", *data(answers), life.template, app, cwd=tmp_path)
+            life.works(app, "sync", **VALUES)
+            life.works(app, "move acme-beams v1.1.0", **VALUES)
     finally:
-        life.git.faults_of.clear()
         shutil.rmtree(moved.parents[1])
-    assert (app / "app/submodules/acme-beams/pyproject.toml").is_file()
-    assert [line for line in processes.seen if holds(line)] == []
+    assert processes.saw("private_packages credential", "get")
+    assert processes.leaks == []
+    life.is_clean(app)
+
+
+def test_a_login_in_the_address_to_which_a_host_sends_on_is_not_repeated(life: Life, tmp_path: Path):
+    """A host may be set up carelessly; what it says goes to people and into logs of CI."""
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    life.works(app, "sync", **VALUES)
+    with GitHost(life.git.root, "another token") as elsewhere:
+        address = elsewhere.url.replace("://", "://someone:S3NTINEL-of-the-host@")
+        life.git.faults_of["acme-loads"] = life.index.faults = Faults(redirect_to=address)
+        change_wanted(app, "v0.9.0", "v0.8.0")
+        change_wanted(app, "==2.1.0", "==2.0.0")
+        for words in (
+            "sync",
+            "check",
+            "install",
+            "login",
+            "move acme-loads",
+            "move acme-units",
+            "move --list",
+        ):
+            done = life.type(app, words, **VALUES)
+            assert done.returncode == 1, words
+            assert "S3NTINEL" not in done.stdout + done.stderr
+        assert elsewhere.requests_of("acme-loads")
     life.is_clean(app)
 
 
 def test_a_killed_run_leaves_nothing_of_the_token(life: Life, tmp_path: Path):
-    app = tmp_path / "my-app"
-    lines = "\n".join([life.line("acme-beams", "v1.1.0"), life.line("acme-units", "v2.1.0")])
-    answers = {"strategies": ["submodule"], "submodule_packages": lines}
-    life.copier("copy", "--skip-tasks", "--defaults", *data(answers), life.template, app, cwd=tmp_path)
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
     life.git.faults = Faults(stall_after=1500)
-    process = subprocess.Popen(HOOK, cwd=app, env={**os.environ, **life.environment})
+    command = (sys.executable, "-m", "private_packages", "sync")
+    process = subprocess.Popen(
+        command,
+        cwd=app,
+        env={**life.environment, **VALUES},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while len(life.git.requests_of("acme-beams")) < 1:
-        pass
+        assert process.poll() is None
     process.kill()
     process.wait()
     life.is_clean(app)
 
 
-def test_git_s_own_trace_shows_the_token_to_nobody(life: Life, tmp_path: Path):
-    """The most that a person can switch on: Git masks the header that travels in its configuration."""
-    app = tmp_path / "my-app"
-    answers = {"strategies": ["submodule"], "submodule_packages": life.line("acme-beams", "v1.1.0")}
-    life.copier(
-        *("copy", "--trust", "--defaults", *data(answers), life.template, app),
-        cwd=tmp_path,
-        GIT_TRACE=str(tmp_path / "trace"),
-        GIT_TRACE_CURL=str(tmp_path / "curl"),
-    )
-    assert (tmp_path / "curl").stat().st_size
-    life.is_clean(app)
-    assert not [path for path in (tmp_path / "trace", tmp_path / "curl") if holds(path.read_bytes())]
+def test_git_s_own_traces_show_the_token_to_nobody(life: Life, tmp_path: Path):
+    """Whatever is switched on, in the environment or in Git's configuration for ever."""
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    with (life.home / ".gitconfig").open("a") as file:
+        file.write(f"[trace2]\n\tconfigParams = http.*\n\tenvVars = ACME_TOKEN\n\teventTarget = {traces}\n")
+    switched = TRACES | {"GIT_TRACE_CURL": f"{traces}/curl", "GIT_TRACE": f"{traces}/trace"}
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
+    for more in ({}, switched, {"GIT_TRACE_REDACT": "0", "GIT_CURL_VERBOSE": "1"}):
+        for words in ("sync", "check", "move acme-beams v1.1.0", "move acme-beams v1.2.3"):
+            life.works(app, words, **VALUES, **more)
+    assert b"Authorization" in (traces / "curl").read_bytes()
+    assert len(list(traces.iterdir())) > 5
+    life.is_clean(app, traces)
+
+
+# ---------------------------------------------------------------------------
+# Other programs
+# ---------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_installing_and_checking_with_percent_encoded_secrets_works_and_prints_none(
-    life: Life, tmp_path: Path, installer: str
-):
-    """`@ : / # % ?` and a space among others: one value in the variable serves the hook, the check, pip and uv."""
-    app = tmp_path / "my-app"
-    answers = {
-        "strategies": ["submodule", "git", "index"],
-        "submodule_packages": life.line("acme-beams", "v1.2.3"),
-        "git_packages": life.line("acme-loads", "v0.9.0"),
-        **life.index_answers,
-    }
-    life.copier("copy", "--trust", "--defaults", *data(answers), life.template, app, cwd=tmp_path)
-    make = (uv.find_uv_bin(), "venv", "--quiet", "--seed", "--python", sys.executable, ".venv")
-    assert life.run(*make, cwd=app).returncode == 0
-    python = app / (".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
-    checked = life.run(python, "check_private_packages.py", cwd=app)
-    assert checked.returncode == 0, checked.stderr
-    install = (
-        (python, "-m", "pip", "install", "--verbose", "--disable-pip-version-check")
-        if installer == "pip"
-        else (uv.find_uv_bin(), "pip", "install", "--verbose", "--python", python)
-    )
-    done = life.run(*install, "-r", "requirements.txt", cwd=app)
-    assert done.returncode == 0, done.stderr
-    tested = life.run(python, "-m", "unittest", cwd=app)
-    assert tested.returncode == 0, tested.stderr
-    assert [text for text in life.said if holds(text.encode())] == []
-    # What an installer's own Git gives to a helper that stores is the installer's; the app itself is clean.
-    assert leaks(app) == []
-
-
-@pytest.mark.parametrize("character", list("@:/#%? "))
-def test_a_value_that_is_not_percent_encoded_stops_the_check_before_anything_is_sent(
-    life: Life, tmp_path: Path, character: str
-):
-    app = tmp_path / "my-app"
-    answers = {"strategies": ["index"], **life.index_answers}
-    life.copier("copy", "--skip-tasks", "--defaults", *data(answers), life.template, app, cwd=tmp_path)
-    life.index.clear()
-    done = life.run(
-        sys.executable, "check_private_packages.py", cwd=app, ACME_PASSWORD=f"S3NT{character}INEL"
-    )
-    assert done.returncode == 1
-    assert "ACME_PASSWORD holds a character that pip and uv misread in a URL. Percent-encode" in done.stderr
-    assert "INEL" not in done.stdout + done.stderr
-    assert life.index.requests == []
-
-
-# The words of docs/security.md and of the app's own documentation.
-HELPER = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$ACME_GIT_USER" "$ACME_GIT_TOKEN"; }; f'
-)
-
-
-@pytest.mark.slow
-def test_the_check_stops_before_an_old_pip_that_prints_the_token(
-    questionnaire: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """As `python -m venv` of an older Python brings it."""
-    token = "SENTINEL-old-pip"
-    line = f"acme-loads @ git+http://{USER}:${{ACME_TOKEN}}@127.0.0.1:9/acme/acme-loads.git@v1"
-    app = render(questionnaire, tmp_path / "app", strategies=["git"], git_packages=line)
-    python = runs.make_environment(app, "uv").python
-    install = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", python]
-    subprocess.run([*install, "pip==23.2.1"], cwd=tmp_path, check=True)
-    monkeypatch.setenv("ACME_TOKEN", token)
-
-    def said(*command: str) -> str:
-        done = subprocess.run([python, *command], cwd=app, capture_output=True, text=True, check=False)
-        return done.stdout + done.stderr
-
-    assert token in said("-m", "pip", "install", "--disable-pip-version-check", "-r", "requirements.txt")
-    stopped = said("check_private_packages.py")
-    assert "STOP  acme-loads: pip 23.2.1 prints the token in its line. Run: python -m pip" in stopped
-    assert token not in stopped
-    subprocess.run([*install, "pip==23.3"], cwd=tmp_path, check=True)
-    assert token not in said("-m", "pip", "install", "--disable-pip-version-check", "-r", "requirements.txt")
-    assert "prints the token" not in said("check_private_packages.py")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("installer", ["pip", "uv", "git submodule"])
-def test_the_credential_helper_by_git_config_shows_and_stores_nothing(
-    life: Life, tmp_path: Path, installer: str
-):
-    """With raw values, a line without login, and the same worst-case home; after an empty helper that resets it."""
-    host = life.git.url
-    helper = {
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": f"credential.{host}.helper",
-        "GIT_CONFIG_VALUE_0": "",
-        "GIT_CONFIG_KEY_1": f"credential.{host}.helper",
-        "GIT_CONFIG_VALUE_1": HELPER,
-        "ACME_GIT_USER": USER,
-        "ACME_GIT_TOKEN": RAW,
-    }
+@pytest.mark.parametrize("program", ["pip", "uv", "git submodule"])
+def test_a_program_that_exec_runs_shows_and_stores_nothing(life: Life, tmp_path: Path, program: str):
+    """With a line without a login, and the same worst-case home: its Git asks the app."""
+    app = render(life.template, tmp_path / "my-app", **life.mixed)
     url = life.git.url_of("acme-loads")
-    folder = tmp_path / "app"
-    folder.mkdir()
     with ProcessList() as processes:
-        if installer == "git submodule":
-            life.run("git", "init", "--quiet", cwd=folder)
-            done = life.run("git", "submodule", "add", url, "loads", cwd=folder, **helper)
+        if program == "git submodule":
+            life.run("git", "init", "--quiet", cwd=app)
+            done = life.type(app, "exec git submodule add", url, "loads", **VALUES)
         else:
-            command = installing_with(installer)
             line = f"acme-loads @ git+{url}@v0.9.0"
-            options = ("--no-deps", "--target", str(folder / "t"), "-v", line)
-            done = life.run(*command, *options, cwd=folder, **helper)
+            options = ("--no-deps", "--target", str(tmp_path / "t"), "-v", line)
+            done = life.type(app, "exec", *installing_with(program), *options, **VALUES)
         assert done.returncode == 0, done.stderr
-    assert any(url.encode() in line for line in processes.seen)
-    assert [line for line in processes.seen if holds(line)] == []
-    life.is_clean(folder)
+    assert processes.saw(url) and processes.saw("private_packages credential", "get")
+    assert processes.leaks == []
+    life.is_clean(app)
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_an_installer_s_own_git_shows_a_login_in_the_line_and_a_storing_helper_keeps_it(
     life: Life, tmp_path: Path, installer: str
 ):
-    """What docs/security.md warns of, measured: neither is the template's, and the helper above avoids both."""
+    """What docs/security.md warns of, measured: neither is the template's, and `install` avoids both."""
     (tmp_path / "requirements.txt").write_text(life.line("acme-loads", "v0.9.0") + "\n")
     options = ("--no-deps", "--target", str(tmp_path / "t"), "-r", "requirements.txt")
     life.git.faults = Faults(delay=0.2)  # long enough to be seen
     with ProcessList() as processes:
-        done = life.run(*installing_with(installer), *options, cwd=tmp_path)
+        done = life.run(*installing_with(installer), *options, cwd=tmp_path, **VALUES)
     assert done.returncode == 0, done.stderr
-    assert any(b"git" in line.split(b"\0")[0] for line in processes.seen if holds(line))
+    assert any(b"git" in line.split(b"\0")[0] for line in processes.leaks)
     assert [path.name for path in leaks(life.home) if path.name == "stored"] == ["stored"]
+
+
+def test_pip_s_cache_keeps_the_login_of_an_index_whose_answers_differ_by_login(life: Life, tmp_path: Path):
+    """What docs/security.md warns of, measured; `install` runs no pip."""
+    life.index.headers = [("Vary", "Authorization"), ("Cache-Control", "max-age=600")]
+    address = life.index.simple_url.replace("://", f"://builder:{ENCODED}@")
+    # Without an option pip caches what comes by https alone.
+    options = ("--index-url", address, "--trusted-host", "127.0.0.1", "--no-deps", "--dest", str(tmp_path))
+    command = (sys.executable, "-m", "pip", "download", *options, "acme-units==2.1.0")
+    done = life.run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert leaks(life.home / ".cache" / "pip")
 
 
 def installing_with(installer: str) -> tuple[str, ...]:
@@ -431,3 +530,11 @@ def installing_with(installer: str) -> tuple[str, ...]:
     if installer == "pip":
         return (sys.executable, "-m", "pip", "install", "--disable-pip-version-check")
     return (uv.find_uv_bin(), "pip", "install", "--python", sys.executable)
+
+
+def test_every_promise_of_the_document_names_a_test_that_exists():
+    document = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", document))
+    assert len(named) > 10
+    assert named - set(re.findall(r"(?m)^ *def (test_\w+)", code)) == set()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-import copier as copier_library
 import pyte
 import pytest
 import yaml
-from apps import ROOT, questions
-from steps import next_steps
+from apps import ROOT, questions, render
+from messages import commands
+from private_packages.app import open_app
+from private_packages.output import Output
 
 from demo.picture import draw, frame_of
-from demo.record import COLUMNS, DESCRIPTION, GIT_NAME, INDEX_NAME, PICTURE, commands_of
+from demo.record import COLUMNS, CONTENT, DESCRIPTION, GIT_NAME, INDEX_NAME, PICTURE, STATUS, commands_of
 
 AGAIN = "record it again: python -m demo.record"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -69,23 +71,25 @@ def test_the_first_message_is_that_of_today(picture: str):
 def test_the_commands_shown_are_those_that_the_hook_says_today_and_they_are_typed(
     picture: str, questionnaire: Path, tmp_path: Path
 ):
-    app = tmp_path / "my-app"
     answers = {
         "strategies": ["submodule", "index"],
         "submodule_packages": "acme-beams @ https://x-access-token:${ACME_TOKEN}@code.acme.test/acme/beams.git",
         "index_packages": "acme-units==2.1.0",
         "index_url": "https://${ACME_USER}:${ACME_PASSWORD}@pkgs.acme.test/simple/",
     }
-    copier_library.run_copy(str(questionnaire), app, data=answers, defaults=True, skip_tasks=True, quiet=True)
+    folder = render(questionnaire, tmp_path / "my-app", **answers)
     environ = {"PWD": str(tmp_path), "ACME_TOKEN": "t", "ACME_USER": "u", "ACME_PASSWORD": "p"}
-    today = next_steps(app, "copy", environ, inside=False, windows=False)
-    *_, listed, _checked, last = frames_of(picture)
+    app = open_app(folder, environ, Output(io.StringIO(), environ))
+    today = list(commands(app, environ, update=False))
+    *_, listed, _installed, last = frames_of(picture)
     # The picture has no blank lines and no margins, so the list is read up to the line that follows it.
     start, end = listed.index("Next:\n") + len("Next:\n"), listed.index("README.md and docs")
     assert listed[start:end].splitlines() == today, AGAIN
-    typed = re.findall(r"(?m)^(?:\(\.venv\) )?\$ ?(.+)$", last)
-    assert typed == today[:-1], AGAIN
+    typed = re.findall(r"(?m)^\$ ?(.+)$", last)
+    assert typed == [*today[:-1], STATUS], AGAIN
     assert "Hello from my-app." in last
+    assert "OK" in last.splitlines()
+    assert CONTENT in last
 
 
 def test_it_is_one_small_file_that_runs_nothing_and_asks_nobody(picture: str):

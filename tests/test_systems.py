@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from apps import ROOT, render
-from dependencies import BEGIN, END, sync_requirements
-from files import read_text, remove, write_text
-from gitdir import read_link, write_link
+from private_packages import files
+from private_packages.files import read_text, remove, write_text
+from private_packages.submodules.gitdir import read_link, write_link
 
 # Naming Files, Paths, and Namespaces (Microsoft's documentation of Windows).
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
@@ -63,6 +63,68 @@ def test_a_repository_goes_with_its_read_only_packs(windows_deletes: None, tmp_p
     remove(module)
 
 
+@pytest.fixture
+def scanner(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Windows with a virus scanner, which refuses so many of the next calls of `replace` and `unlink`.
+
+    Its clock goes on by waiting alone.
+    """
+    refusals: Counter[str] = Counter()
+    clock = [0.0]
+
+    def refusing(name: str) -> None:
+        act = getattr(Path, name)
+
+        def refuse(path: Path, *arguments: Path) -> object:
+            if refusals[name]:
+                refusals[name] -= 1
+                raise PermissionError(13, "The process cannot access the file", str(path))
+            return act(path, *arguments)
+
+        monkeypatch.setattr(Path, name, refuse)
+
+    refusing("replace")
+    refusing("unlink")
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    monkeypatch.setattr(files.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    return refusals
+
+
+def test_a_refusal_that_passes_is_waited_for(scanner: Counter[str], tmp_path: Path):
+    (tmp_path / "text").write_text("old\n")
+    scanner["replace"] = 20
+    write_text(tmp_path / "text", "new\n")
+    assert (tmp_path / "text").read_text() == "new\n"
+    scanner["replace"] = 20
+    files.rename(tmp_path / "text", tmp_path / "other")
+    scanner["unlink"] = 20
+    remove(tmp_path / "other")
+    assert list(tmp_path.iterdir()) == []
+    assert scanner.total() == 0
+
+
+def test_a_refusal_that_stays_is_an_error_that_leaves_everything_as_it_was(
+    scanner: Counter[str], tmp_path: Path
+):
+    (tmp_path / "text").write_text("old\n")
+    scanner["replace"] = 1000
+    with pytest.raises(PermissionError):
+        write_text(tmp_path / "text", "new\n")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("text", "old\n")]
+
+
+def test_a_hidden_file_is_written_in_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Windows lets nobody create one anew, and Git for Windows hides all that begin with a dot."""
+    file = tmp_path / ".gitmodules"
+    file.write_bytes(b"a long line\r\n")
+    node = file.stat().st_ino
+    monkeypatch.setattr(files, "_is_hidden", lambda path: path == file)
+    write_text(file, "short\n")
+    assert file.read_bytes() == b"short\r\n"
+    assert file.stat().st_ino == node
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -87,18 +149,6 @@ def test_bytes_that_are_no_text_survive(tmp_path: Path):
     file.write_bytes(b"# caf\xe9\n")
     write_text(file, read_text(file) + "two\n")
     assert file.read_bytes() == b"# caf\xe9\ntwo\n"
-
-
-def test_the_block_in_requirements_leaves_the_users_line_endings_alone(tmp_path: Path):
-    package = tmp_path / "app" / "submodules" / "acme-beams"
-    package.mkdir(parents=True)
-    (package / ".git").write_text("gitdir: elsewhere\n")
-    (package / "pyproject.toml").write_text('[project]\ndependencies = ["numpy>=2"]\n')
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_bytes(b"requests==2.32.5\r\n")
-    assert sync_requirements(tmp_path, ["acme-beams"], set()) == ""
-    lines = ["requests==2.32.5", "", BEGIN, "# acme-beams", "numpy>=2", END, ""]
-    assert requirements.read_bytes().decode() == "\r\n".join(lines)
 
 
 def test_the_link_to_a_repository_is_relative_and_has_forward_slashes(tmp_path: Path):
@@ -143,14 +193,14 @@ def test_nothing_that_an_app_receives_needs_an_executable_bit():
     assert {line.split()[0] for line in listed.splitlines()} == {"100644"}
 
 
+@pytest.mark.parametrize("platform", ["python", "viktor"])
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 def test_the_app_s_own_code_uses_nothing_that_a_system_lacks(
-    questionnaire: Path, tmp_path: Path, system: str
+    questionnaire: Path, tmp_path: Path, system: str, platform: str
 ):
     """mypy knows which functions of the standard library each system has."""
-    app = tmp_path / "app"
-    render(questionnaire, app, **EVERYTHING)
-    command = ["mypy", "--platform", system, "--no-incremental", "check_private_packages.py", "app"]
+    app = render(questionnaire, tmp_path / "app", platform=platform, **EVERYTHING)
+    command = ["mypy", "--platform", system, "--no-incremental", "app", "tests", "private_packages"]
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=app, capture_output=True, text=True, check=False
     )

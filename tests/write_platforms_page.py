@@ -1,23 +1,23 @@
 """Write docs/platforms.md from its data: `uv run python tests/write_platforms_page.py`.
 
-The data are docs/platforms.yml and, for what the template itself knows of hosts, template/macros/hosts.jinja.
+The data are docs/platforms.yml and, for what the command and the questionnaire know of hosts,
+template/files/private_packages/hosts.json.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2_ansible_filters import AnsibleCoreFiltersExtension
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "platforms.md"
 
 HEAD = """\
-<!-- Written by tests/write_platforms_page.py from platforms.yml and template/macros/hosts.jinja; change it there. -->
+<!-- Written by tests/write_platforms_page.py from platforms.yml and the command's hosts.json; change it there. -->
 
 # Platforms
 
@@ -25,8 +25,8 @@ What to type for the host of your packages, and what it wants from you. The exam
 names for `acme`, `beams`, `units` and `example.com`, and leave `${…}` as it is, the name of an environment
 variable. A user name without `${…}` is a constant of the host and no secret.
 
-The facts about hosted services are from the sources in each section, not from a login; what those leave open
-is called unverified. devpi and pypiserver are run by the tests.
+The facts about hosted services are from the sources in each section, not from a login. What the sources leave
+open is marked as unverified. The tests run devpi and pypiserver.
 
 ## Which strategy fits
 
@@ -52,12 +52,9 @@ packages too.
 
 
 def hosts() -> dict[str, dict[str, Any]]:
-    """What hosts.jinja says, by key."""
-    environment = Environment(
-        loader=FileSystemLoader(ROOT), undefined=StrictUndefined, extensions=[AnsibleCoreFiltersExtension]
-    )
-    module: Any = environment.get_template("template/macros/hosts.jinja").module
-    return {one["key"]: one for one in module.HOSTS}
+    """What hosts.json says, by key."""
+    table = ROOT / "template" / "files" / "private_packages" / "hosts.json"
+    return {one["key"]: one for one in json.loads(table.read_text(encoding="utf-8"))}
 
 
 def platforms() -> list[dict[str, Any]]:

@@ -1,0 +1,71 @@
+"""Single files of the template, rendered as Copier does and without it: thousands of answers a run."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+import yaml
+from apps import ROOT
+from jinja2.sandbox import SandboxedEnvironment
+
+ANSWERS = "{{ _copier_conf.answers_file }}"
+TOML = "private-packages.toml"
+# The files that package lines reach, beside those for people.
+REACHED = (TOML, ".env.example", ".gitmodules", "requirements.txt", "pyproject.toml", ANSWERS)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Jinja as Copier sets it up for this template."""
+    return SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader([ROOT, ROOT / "template" / "files"]),
+        extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@functools.cache
+def macros(name: str) -> Any:
+    """The macros of a file in template/macros."""
+    return environment().get_template(f"template/macros/{name}.jinja").module
+
+
+@functools.cache
+def of_question(question: str, part: str) -> jinja2.Template:
+    """A template that copier.yml holds, such as the validator of a question."""
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    return environment().from_string(questions[question][part])
+
+
+def files_for(*names: str, **answers: Any) -> dict[str, str]:
+    """Files by name, from answers that the questionnaire accepts; computed ones may be among them."""
+    packages = [
+        package
+        for strategy in answers["strategies"]
+        for package in yaml.safe_load(macros("lines").parse({strategy: answers[f"{strategy}_packages"]}))
+    ]
+    typed = " ".join([*(one["requirement"] for one in packages), answers.get("index_url", "")])
+    context = {
+        "app_name": "An app",
+        "app_slug": "an-app",
+        "platform": "python",
+        "python_version": "3.13",
+        "packages": packages,
+        "has_submodules": any(one["strategy"] == "submodule" for one in packages),
+        "variables": list(dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", typed))),
+        "_copier_answers": {"_src_path": "x", **answers},
+        "_copier_conf": SimpleNamespace(answers_file=PurePosixPath(".copier-answers.yml")),
+        **answers,
+    }
+    return {
+        name: environment().get_template(f"template/files/{name}.jinja").render(context).replace("\r\n", "\n")
+        for name in names or REACHED
+    }
