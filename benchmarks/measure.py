@@ -16,7 +16,9 @@ from pathlib import Path
 
 import psutil
 import pyperf
+import uv
 
+from demo import runs
 from demo.git_host import GitHost
 
 
@@ -39,7 +41,7 @@ class Case:
     name: str
     command: Sequence[str | Path]
     cwd: Path
-    prepare: Callable[[], None] = nothing
+    prepare: Callable[[], object] = nothing
     count: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,18 +72,23 @@ class Measured:
 
 
 def environment(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """An environment for what is measured: no settings of the user's, and byte code is kept as usual."""
+    """An environment for what is measured: no settings of the user's, no virtual environment; byte code is kept.
+
+    The uv that comes first is the one that is measured by itself: a version manager's would start a shell.
+    """
     (home / "settings.yml").write_text("{}\n", encoding="utf-8")
     (home / "gitconfig").write_text("[user]\n\tname = Bench\n\temail = bench@localhost.invalid\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "COPIER_"))}
+    kept = {name: value for name, value in runs.outside().items() if not name.startswith(("GIT_", "COPIER_"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return {
         **kept,
+        "PATH": os.pathsep.join([str(Path(uv.find_uv_bin()).parent), kept.get("PATH", os.defpath)]),
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "COPIER_SETTINGS_PATH": str(home / "settings.yml"),
         "COPIER_CACHE_DIR": str(home / "copier"),
+        "UV_CACHE_DIR": str(home / "uv"),
         "PRIVATE_PACKAGES_STRICT": "1",
         **variables,
     }
@@ -137,6 +144,8 @@ class Stopwatch:
             check=False,
         )
         if done.returncode:
+            # pyperf keeps what the command says to itself: once more, to hear it.
+            run(command, case.cwd, {**self.env, **case.variables})
             raise CommandFailed(f"{case.key}: {done.stderr.strip().splitlines()[-1]}")
         values = pyperf.BenchmarkSuite.load(str(self.file)).get_benchmark(case.key).get_values()
         return float(values[-1])

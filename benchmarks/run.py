@@ -1,7 +1,7 @@
 """Measure what a person waits for, beside the alternatives, and print a Markdown table.
 
-Everything runs against a Git host and a package index on this machine; each of their answers is
-delayed by 40 ms, as if they were far away. Only the part `install` needs PyPI.
+Everything runs against a Git host and a package index on this machine; where a table says so, each of their
+answers is delayed by 40 ms, as if they were far away. The parts `install` and `look` need PyPI.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,7 +33,7 @@ from benchmarks.measure import (
     peak_memory,
     run,
 )
-from benchmarks.stage import MIXED, Stage, empty, fresh, remove
+from benchmarks.stage import FIRST, Kind, Stage, empty, fresh, remove, save
 from demo import runs
 from demo.hosts import DemoHosts
 from demo.http_host import Faults
@@ -41,6 +42,22 @@ DELAY = 0.04
 # A file system in memory (tmpfs(5)), and what has to be free there: several times what the largest size takes, in bytes.
 MEMORY = Path("/dev/shm")
 ROOM = 1_000_000_000
+# As many questions as the command asks at once (private_packages/commands/check.py).
+AT_ONCE = 16
+MINE = "this template, hook included"
+THE_FIRST = f"its first version ({FIRST}), hook included"
+AT_MOST = 1.15
+# Prints the seconds of the first import that the finder does not know, and of a later one.
+MISS = """
+import sys, time, timeit
+sys.path.insert(0, "app")
+import _submodules
+finder = sys.meta_path[0]
+started = time.perf_counter()
+finder.find_spec("of_nobody")
+print(time.perf_counter() - started)
+print(min(timeit.repeat(lambda: finder.find_spec("of_nobody"), number=1000, repeat=5)) / 1000)
+"""
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 
@@ -48,13 +65,14 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 class Size:
     """How much is measured: rounds by number of packages, and rounds of everything that is quick.
 
-    ``alone``: numbers of packages that only the hook fetches, because its rivals take minutes.
+    ``alone``: numbers of packages that only the hook fetches, because its rivals take minutes. ``many``: the number
+    of packages where one is enough. ``kinds``: the kinds of refs that are fetched by themselves.
     """
 
     fetches: dict[int, int]
     alone: tuple[int, ...]
     kinds: tuple[str, ...]
-    kinds_at: int
+    many: int
     updates: dict[int, int]
     rounds: int
 
@@ -65,15 +83,15 @@ class Size:
 
 
 SIZES = {
-    "small": Size(fetches={1: 1, 10: 1}, alone=(), kinds=(), kinds_at=10, updates={0: 1, 10: 1}, rounds=1),
+    "small": Size(fetches={1: 1, 10: 1}, alone=(), kinds=(), many=10, updates={0: 1, 10: 1}, rounds=1),
     "default": Size(
-        fetches={1: 7, 10: 3, 50: 1}, alone=(200,), kinds=(), kinds_at=50, updates={0: 3, 50: 3}, rounds=5
+        fetches={1: 7, 10: 3, 50: 1}, alone=(200,), kinds=(), many=50, updates={0: 3, 50: 3}, rounds=5
     ),
     "full": Size(
         fetches={1: 15, 10: 5, 50: 3, 200: 1},
         alone=(),
         kinds=("tag", "branch", "commit"),
-        kinds_at=50,
+        many=50,
         updates={0: 9, 50: 7, 200: 1},
         rounds=15,
     ),
@@ -89,26 +107,21 @@ class Bench:
     size: Size
 
     def copy(self) -> table.Section:
-        """Copies without packages against the smallest template, and how a copy grows."""
+        """Copies without packages against the smallest template and the first version, and how a copy grows."""
         stage, app = self.stage, self.stage.folder / "copied"
-        floor = stage.small_template(1)
-        cases = [
-            Case("a template of one file", stage.copy(floor, app), stage.folder, partial(remove, app)),
-            Case(
-                "this template, hook included",
-                stage.copy(stage.template, app),
-                stage.folder,
-                partial(remove, app),
-            ),
-            Case(
-                "this template with --skip-tasks",
-                stage.copy(stage.template, app, "--skip-tasks"),
-                stage.folder,
-                partial(remove, app),
-            ),
-        ]
+
+        def case(name: str, template: Path, *options: str) -> Case:
+            command = stage.copy(template, app, *options)
+            return Case(name, command, stage.folder, partial(remove, app))
+
+        floor = case("a template of one file", stage.small_template(1))
+        first = case(THE_FIRST, stage.first) if stage.first else None
+        mine = case(MINE, stage.template)
+        half = case("this template with --skip-tasks", stage.template, "--skip-tasks")
+        cases = [floor, *([first] if first else []), mine, half]
         measured = self.watch.side_by_side(cases, self.size.rounds)
-        rows = table.rows(cases, measured, against=cases[0], wanted={cases[1].key: "≤ 1.6"})
+        rows = table.rows(cases, measured, against=floor)
+        rows += table.compared(mine, measured, first, AT_MOST)
         return table.Section("`copier copy --defaults` without packages", rows, self._growth())
 
     def _growth(self) -> list[str]:
@@ -128,7 +141,7 @@ class Bench:
         packages = [
             Case(
                 "packages",
-                stage.copy(stage.template, app, "--skip-tasks", "--data-file", stage.data_file(count, MIXED)),
+                stage.copy(stage.template, app, "--skip-tasks", "--data-file", stage.data_file(Kind(count))),
                 stage.folder,
                 partial(remove, app),
                 count,
@@ -148,54 +161,52 @@ class Bench:
         rows: list[table.Row] = []
         curves: dict[str, dict[int, float]] = {}
         for count, rounds in self.size.fetches.items():
-            cases = self._fetch_cases(count, MIXED)
+            cases = self._fetch_cases(Kind(count))
             measured = self._delayed(cases, rounds)
             for case in cases:
                 curves.setdefault(case.name, {})[count] = measured[case.key].median
             wanted = {1: {1: "≥ 1"}, 50: {1: "≥ 5", 2: "≥ 1.5"}}.get(count, {})
             rows += table.fetch_rows(cases, measured, wanted)
         for count in self.size.alone:
-            hook, _, _ = self._fetch_cases(count, MIXED)
+            hook, _, _ = self._fetch_cases(Kind(count))
             measured = self._delayed([hook], 1)
             curves[hook.name][count] = measured[hook.key].median
             rows += table.fetch_rows([hook], measured, {})
         for kind in self.size.kinds:
-            hook, _, clone = self._fetch_cases(self.size.kinds_at, (kind,))
-            measured = self._delayed([hook, clone], self.size.fetches[self.size.kinds_at])
+            hook, _, clone = self._fetch_cases(Kind(self.size.many, (kind,)))
+            measured = self._delayed([hook, clone], self.size.fetches[self.size.many])
             rows += table.fetch_rows([hook, clone], measured, {1: "≥ 1.5"})
         notes = [table.slope(f"Fetching, {name}", fit(curve), "a package") for name, curve in curves.items()]
         return table.Section(
             "Fetching N submodules, 40 ms added to each request", rows, [*notes, self._memory()]
         )
 
-    def _fetch_cases(self, count: int, kinds: Sequence[str]) -> tuple[Case, Case, Case]:
-        stage = self.stage
-        app = stage.folder / "fetched"
-        refs = "" if kinds == MIXED else f", only {kinds[0]} refs"
+    def _fetch_cases(self, kind: Kind) -> tuple[Case, Case, Case]:
+        stage, app = self.stage, self.stage.folder / "fetched"
+        refs = "" if len(kind.refs) > 1 else f", only {kind.refs[0]} refs"
         clone = ["git", "clone", "--quiet", "--recurse-submodules", "-j8", "--shallow-submodules"]
-        app_url = stage.published(count, kinds)
         return (
             Case(
                 f"the hook{refs}",
-                stage.sync(count),
+                stage.sync(),
                 app,
-                partial(fresh, stage.rendered(count, kinds), app, stage.env),
-                count,
+                partial(fresh, stage.rendered(kind), app, stage.env),
+                kind.count,
             ),
             Case(
                 f"`git submodule add` one by one{refs}",
-                ["sh", stage.one_by_one(count, kinds)],
+                ["sh", stage.one_by_one(kind)],
                 app,
                 partial(empty, app, stage.env),
-                count,
+                kind.count,
                 stage.login,
             ),
             Case(
                 f"`git clone --recurse-submodules -j8 --shallow-submodules`{refs}",
-                [*clone, app_url, app],
+                [*clone, stage.published(kind), app],
                 stage.folder,
                 partial(remove, app),
-                count,
+                kind.count,
                 stage.login,
             ),
         )
@@ -211,9 +222,9 @@ class Bench:
     def _memory(self) -> str:
         """The peak memory of the hook's process tree at the largest number of packages."""
         stage, app, count = self.stage, self.stage.folder / "fetched", max(self.size.counts)
-        fresh(stage.rendered(count), app, stage.env)
+        fresh(stage.rendered(Kind(count)), app, stage.env)
         self.watch.say(f"memory of the hook at {count} packages")
-        together, alone = peak_memory(stage.sync(count), app, stage.env)
+        together, alone = peak_memory(stage.sync(), app, stage.env)
         return (
             f"Memory at N = {count}: {together / 1e6:.0f} MB at most for the hook and all its Git processes "
             f"together, {alone / 1e6:.0f} MB of it the hook itself (resident set sizes, shared pages counted again)."
@@ -224,7 +235,7 @@ class Bench:
         stage, counts = self.stage, [0, *self.size.counts]
         start = Case("`python -c pass`", [sys.executable, "-c", "pass"], stage.folder)
         cases = [
-            Case("the hook, nothing to do", stage.sync(count), stage.finished(count), count=count)
+            Case("the hook, nothing to do", stage.sync(), stage.finished(Kind(count)), count=count)
             for count in counts
         ]
         measured = self.watch.side_by_side([start, *cases], self.size.rounds)
@@ -236,21 +247,74 @@ class Bench:
         notes = [table.slope("A sync with nothing to do", fitted(cases, measured), "a package")]
         return table.Section("A sync that has nothing to do, N submodules", rows, notes)
 
+    def look(self) -> table.Section:
+        """What a person and an app do all day: `status`, and an import that the finder does not know."""
+        stage, many = self.stage, self.size.many
+        case = Case("`status`", stage.command("status"), stage.installed(Kind(many)), count=many)
+        # Python keeps the byte code of the first run.
+        run(case.command, case.cwd, stage.env)
+        measured = self.watch.side_by_side([case], self.size.rounds)[case.key]
+        rows = [
+            table.plain_row(case, measured, f"{measured.requests} requests", "< 0.3 s, 0 requests"),
+            self._miss(stage.finished(Kind(many, platform="viktor")), many),
+        ]
+        return table.Section("Looking, N submodules", rows, [])
+
+    def _miss(self, app: Path, count: int) -> table.Row:
+        """What an import costs that the finder of a VIKTOR app does not know."""
+        self.watch.say(f"the finder at {count} packages")
+        done = subprocess.run(
+            [runs.PYTHON, "-c", MISS], cwd=app, env=self.stage.env, capture_output=True, text=True, check=True
+        )
+        first, later = (float(number) * 1000 for number in done.stdout.split())
+        return table.Row(
+            "an import that the finder does not know",
+            str(count),
+            f"{later / 1000:.7f}",
+            f"{later:.4f} ms, the first {first:.1f} ms",
+            "< 0.1 ms",
+        )
+
+    def check(self) -> table.Section:
+        """`check` of many packages against asking for their refs with `git ls-remote` alone."""
+        stage, many = self.stage, self.size.many
+        rows: list[table.Row] = []
+        for strategy, name in (("submodule", "submodules"), ("git", "Git lines that uv's cache knows")):
+            kind = Kind(many, strategy=strategy)
+            app = stage.finished(kind)
+            asking = f"`git ls-remote`, {AT_ONCE} at a time"
+            bare = Case(asking, stage.all_refs(kind, AT_ONCE), app, count=many, variables=stage.login)
+            mine = Case(f"`check`, {name}", stage.command("check"), app, count=many)
+            run(mine.command, app, stage.env)
+            measured = self._delayed([bare, mine], self.size.rounds)
+            for case in (bare, mine):
+                one = measured[case.key]
+                ratio = f"; {one.ratio(measured[bare.key]):.2f} times as long" if case is mine else ""
+                result = f"{one.requests} requests, {one.refused} refused{ratio}"
+                # With a few packages the command's own start counts most.
+                ratio_wanted = "; ≤ 2.0" if many >= 50 else ""
+                wanted = f"{many} requests, 0 refused{ratio_wanted}" if case is mine else ""
+                rows.append(table.plain_row(case, one, result, wanted))
+        return table.Section("Proving where N packages come from, 40 ms added to each request", rows, [])
+
     def update(self) -> table.Section:
-        """Updates that change nothing, against a bare template that renders the same files into the same app."""
+        """Updates that change nothing, against a bare template of equal size and against the first version."""
         stage = self.stage
         rows: list[table.Row] = []
         ours: dict[int, float] = {}
         for count, rounds in self.size.updates.items():
+            kind = Kind(count)
             bare = Case("a bare template of equal size", stage.update(), stage.adopted(count), count=count)
-            app = stage.finished(count)
-            mine = Case("this template, hook included", stage.update(), app, count=count)
-            half = Case(
-                "this template with --skip-tasks", [*stage.update(), "--skip-tasks"], app, count=count
-            )
-            measured = self.watch.side_by_side([bare, mine, half], rounds)
+            old = stage.of_the_first(kind)
+            first = Case(THE_FIRST, stage.update(), old, count=count) if old else None
+            mine = Case(MINE, stage.update(), stage.finished(kind), count=count)
+            skip = [*stage.update(), "--skip-tasks"]
+            half = Case("this template with --skip-tasks", skip, stage.finished(kind), count=count)
+            cases = [bare, *([first] if first else []), mine, half]
+            measured = self.watch.side_by_side(cases, rounds)
             ours[count] = measured[mine.key].median
-            rows += table.rows([bare, mine, half], measured, against=bare, wanted={mine.key: "≤ 1.3"})
+            rows += table.rows(cases, measured, against=bare)
+            rows += table.compared(mine, measured, first, AT_MOST)
         return table.Section(
             "`copier update` without changes, N submodules",
             rows,
@@ -258,42 +322,52 @@ class Bench:
         )
 
     def install(self) -> table.Section:
-        """Installing an app that has a package of each kind, with uv and with pip, caches cold and warm."""
+        """Installing an app with a package of each kind and one of PyPI: the app's command, uv and pip."""
         stage = self.stage
         app = stage.folder / "installed"
         run(stage.copy(stage.template, app, "--data-file", self._mixed_answers()), stage.folder, stage.env)
+        with (app / "requirements.txt").open("a", encoding="utf-8") as requirements:
+            requirements.write("requests==2.32.5\n")
+        save(app, stage.env)
         rows: list[table.Row] = []
         for state in ("cold", "warm"):
-            cases = [self._install_case(app, installer, state) for installer in ("pip", "uv")]
-            measured = self.watch.side_by_side(cases, 1 if state == "cold" else max(1, self.size.rounds // 2))
+            cases = [self._install_case(app, installer, state) for installer in ("uv", "pip", "install")]
+            measured = self.watch.side_by_side(cases, 1 if state == "cold" else self.size.rounds)
             rows += table.rows(cases, measured, against=cases[0])
-        return table.Section("Installing an app with a package of each kind", rows, [])
+        filled, _, mine = cases
+        done = stage.folder / "done"
+        shutil.copytree(app, done, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+        run(mine.command, done, {**stage.env, **mine.variables})
+        nothing = Case("uv, nothing to do", filled.command, app, variables=filled.variables)
+        again = Case("`install`, nothing to do", mine.command, done, variables=mine.variables)
+        measured = self.watch.side_by_side([filled, nothing, again], self.size.rounds)
+        rows += table.rows([nothing, again], measured, against=filled, wanted={again.key: "≤ 2.5"})
+        return table.Section("Installing an app with a package of each kind and `requests`", rows, [])
 
     def _mixed_answers(self) -> Path:
         path = self.stage.folder / "answers-mixed.yml"
-        path.write_text(yaml.safe_dump(self.stage.hosts.answers("mixed")), encoding="utf-8")
+        answers = {**self.stage.hosts.answers("mixed"), "python_version": "3.11"}
+        path.write_text(yaml.safe_dump(answers), encoding="utf-8")
         return path
 
     def _install_case(self, app: Path, installer: str, state: str) -> Case:
         cache = self.stage.folder / "cache" / installer
-        remove(app / ".venv")
-        python = runs.make_environment(app, installer).python
-        command = [uv.find_uv_bin(), "pip"] if installer == "uv" else [python, "-m", "pip"]
-        options = ["--python", python] if installer == "uv" else ["--disable-pip-version-check"]
 
-        def prepare() -> None:
+        def prepare() -> Path:
             remove(app / ".venv")
             if state == "cold":
                 remove(cache)
-            runs.make_environment(app, installer)
+            return runs.make_environment(app)
 
-        return Case(
-            f"{installer}, {state} cache",
-            [*command, "install", *options, "-r", "requirements.txt"],
-            app,
-            prepare,
-            variables={f"{installer.upper()}_CACHE_DIR": str(cache)},
-        )
+        python = prepare()
+        commands: dict[str, list[str | Path]] = {
+            "uv": [uv.find_uv_bin(), "pip", "install", "--python", python, "-r", "requirements.txt"],
+            "pip": [python, "-m", "pip", "install", "--disable-pip-version-check", "-r", "requirements.txt"],
+            "install": self.stage.command("install"),
+        }
+        name = "`install`" if installer == "install" else installer
+        caches = {f"{which}_CACHE_DIR": str(cache) for which in ("UV", "PIP")}
+        return Case(f"{name}, {state} cache", commands[installer], app, prepare, variables=caches)
 
 
 def goes_into_memory() -> bool:
@@ -312,6 +386,8 @@ PARTS: dict[str, Callable[[Bench], table.Section]] = {
     "copy": Bench.copy,
     "fetch": Bench.fetch,
     "sync": Bench.sync,
+    "look": Bench.look,
+    "check": Bench.check,
     "update": Bench.update,
     "install": Bench.install,
 }
@@ -328,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--size",
         choices=SIZES,
         default="default",
-        help="small: half a minute; default: under five minutes; full: a quarter of an hour",
+        help="small: a minute; default: some seven minutes; full: a quarter of an hour",
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; can be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every value in a new file for pyperf")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +15,31 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import login, run
+from demo import runs
 from demo.git import run_git, work_tree_files
 from demo.hosts import TOKEN_USER, DemoHosts
 from demo.samples import commit, make_repository, source_files
 
 ROOT = Path(__file__).resolve().parents[1]
-MOST = 200
+# The last commit of the first version: its apps had no command of their own.
+FIRST = "9f54761"
 MIXED = ("tag", "branch", "commit")
 _SOURCE = "acme-units"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of app: how many packages, the kinds of their refs in turn, their strategy, and where the app runs."""
+
+    count: int
+    refs: tuple[str, ...] = MIXED
+    strategy: str = "submodule"
+    platform: str = "python"
+
+    @property
+    def name(self) -> str:
+        """A name for its folders."""
+        return f"{self.count}-{'-'.join(self.refs)}-{self.strategy}-{self.platform}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +60,18 @@ class Stage:
         """This template as it stands in the work tree, committed and tagged."""
         return self._template("this", self.files)
 
+    @cached_property
+    def first(self) -> Path | None:
+        """The template's first version, packed as the others are; None where this clone does not reach so far back."""
+        archive = self.folder / "first.tar"
+        try:
+            run_git("-C", ROOT, "archive", "--output", archive, FIRST)
+        except RuntimeError:
+            return None
+        with tarfile.open(archive) as opened:
+            content = {one.name: opened.extractfile(one) for one in opened if one.isfile()}
+            return self._template("first", {name: file.read() for name, file in content.items() if file})
+
     def small_template(self, files: int) -> Path:
         """A template of one question and so many one-line files: as little as Copier can do."""
         texts = {f"template/file_{number}.txt.jinja": b"{{ name }}\n" for number in range(files)}
@@ -53,7 +84,7 @@ class Stage:
         Its files are templates too, in which nothing is computed. The rest of the repository is the same,
         because Copier clones all of it.
         """
-        app = self.rendered(count)
+        app = self.rendered(Kind(count))
         rest = {
             name: content
             for name, content in self.files.items()
@@ -103,73 +134,90 @@ class Stage:
         """The command that updates the app in the current folder to the version that it has."""
         return [sys.executable, "-m", "copier", "update", "--defaults", "--trust", "--quiet"]
 
-    def sync(self, count: int) -> list[str | Path]:
+    def sync(self) -> list[str | Path]:
         """The hook as Copier runs it; it is compiled at every start, as in the fresh clone that Copier makes."""
-        packages = "--packages" if count else "--no-packages"
-        return [sys.executable, "-B", self.template / "hooks" / "sync.py", "--quiet", packages]
+        return [sys.executable, "-B", self.template / "hooks" / "sync.py", "--quiet"]
 
-    @cached_property
-    def package_commits(self) -> dict[str, str]:
-        """The commits of every package repository by kind of ref; makes the repositories on first use.
+    def command(self, *words: str) -> list[str | Path]:
+        """The app's own command, as a person types it in the app's folder; its byte code is kept."""
+        return [runs.PYTHON, *runs.COMMAND, *words, "--quiet"]
+
+    def refs(self, kind: Kind) -> list[tuple[str, str]]:
+        """Names and refs of an app's packages; makes their repositories on first use.
 
         The tag and the commit are older than the tip of the branch; the commit has no name of its own.
         """
-        root = self.hosts.git.root / "acme"
-        first = make_repository(root, "package-000", source_files(_SOURCE, "1.0.0"))
-        oldest = run_git("-C", first, "rev-parse", "main")
-        released = commit(first, source_files(_SOURCE, "2.0.0"), tag="v2.0.0")
-        tip = commit(first, source_files(_SOURCE, "2.1.0"))
-        for number in range(1, MOST):
-            shutil.copytree(first, root / f"package-{number:03}.git")
-        return {"tag": released, "branch": tip, "commit": oldest}
+        found = []
+        for number in range(kind.count):
+            name, sort = f"package-{number:03}", kind.refs[number % len(kind.refs)]
+            repository = self.hosts.git.path_of(name)
+            if not repository.exists():
+                make_repository(repository.parent, name, sources(name, "1.0.0"), branches=("main",))
+                commit(repository, sources(name, "2.0.0"), tag="v2.0.0")
+                commit(repository, sources(name, "2.1.0"))
+            oldest = run_git("-C", repository, "rev-parse", "main~2") if sort == "commit" else ""
+            found.append((name, {"tag": "v2.0.0", "branch": "main", "commit": oldest}[sort]))
+        return found
 
-    def refs(self, count: int, kinds: Sequence[str]) -> list[tuple[str, str]]:
-        """Names and refs of ``count`` packages, the kinds of refs in turn."""
-        spelled = {"tag": "v2.0.0", "branch": "main", "commit": self.package_commits["commit"]}
-        return [(f"package-{number:03}", spelled[kinds[number % len(kinds)]]) for number in range(count)]
-
-    def data_file(self, count: int, kinds: Sequence[str]) -> Path:
-        """The answers for an app with ``count`` submodules."""
-        lines = [self.hosts.git_line(name, ref) for name, ref in self.refs(count, kinds)]
-        text = "".join(f"  {line}\n" for line in lines) or "\n"
-        path = self.folder / f"answers-{count}-{'-'.join(kinds)}.yml"
-        path.write_text(f"submodule_packages: |-\n{text}", encoding="utf-8")
+    def data_file(self, kind: Kind) -> Path:
+        """The answers for an app."""
+        lines = [self.hosts.git_line(name, ref) for name, ref in self.refs(kind)]
+        answers = {
+            "platform": kind.platform,
+            "python_version": "3.11",
+            "strategies": [kind.strategy],
+            f"{kind.strategy}_packages": "\n".join(lines),
+        }
+        path = self.folder / f"answers-{kind.name}.yml"
+        path.write_text(yaml.safe_dump(answers), encoding="utf-8")
         return path
 
-    def rendered(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
-        """An app with ``count`` submodules in its answers, rendered and not yet synced."""
-        app = self.folder / f"rendered-{count}-{'-'.join(kinds)}"
+    def rendered(self, kind: Kind) -> Path:
+        """An app with its answers, rendered and not yet synced."""
+        app = self.folder / f"rendered-{kind.name}"
         if not app.exists():
-            answers = self.data_file(count, kinds)
-            run(self.copy(self.template, app, "--skip-tasks", "--data-file", answers), self.folder, self.env)
+            options = ("--skip-tasks", "--data-file", self.data_file(kind))
+            run(self.copy(self.template, app, *options), self.folder, self.env)
         return app
 
-    def finished(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
-        """The same app with its submodules in place, committed."""
-        app = self.folder / f"finished-{count}-{'-'.join(kinds)}"
+    def finished(self, kind: Kind) -> Path:
+        """The same app with its packages in place, committed."""
+        app = self.folder / f"finished-{kind.name}"
         if not app.exists():
-            fresh(self.rendered(count, kinds), app, self.env)
-            run(self.sync(count), app, self.env)
+            fresh(self.rendered(kind), app, self.env)
+            run(self.sync(), app, self.env)
             save(app, self.env)
         return app
 
-    def published(self, count: int, kinds: Sequence[str] = MIXED) -> str:
+    def installed(self, kind: Kind) -> Path:
+        """The same app with everything installed in an environment of its own."""
+        app = self.folder / f"installed-{kind.name}"
+        if not app.exists():
+            shutil.copytree(self.finished(kind), app, symlinks=True)
+            run(self.command("install"), app, self.env)
+        return app
+
+    def of_the_first(self, kind: Kind) -> Path | None:
+        """An app with the same answers from the template's first version, in place and committed."""
+        app = self.folder / f"first-{kind.name}"
+        if self.first and not app.exists():
+            run(self.copy(self.first, app, "--data-file", self.data_file(kind)), self.folder, self.env)
+            save(app, self.env)
+        return app if self.first else None
+
+    def published(self, kind: Kind) -> str:
         """The address of the finished app on the Git host."""
-        name = f"app-{count}-{'-'.join(kinds)}"
+        name = f"app-{kind.name}"
         target = self.hosts.git.path_of(name)
         if not target.exists():
-            run(
-                ["git", "clone", "--quiet", "--bare", self.finished(count, kinds), target],
-                self.folder,
-                self.env,
-            )
+            run(["git", "clone", "--quiet", "--bare", self.finished(kind), target], self.folder, self.env)
         return self.hosts.git.url_of(name)
 
     def adopted(self, count: int) -> Path:
         """The finished app, submodules and all, as an app of the bare template of equal size."""
         app = self.folder / f"adopted-{count}"
         if not app.exists():
-            shutil.copytree(self.finished(count), app, symlinks=True)
+            shutil.copytree(self.finished(Kind(count)), app, symlinks=True)
             answers = f"_commit: v1.0.0\n_src_path: {self.equal_template(count)}\n"
             (app / ".copier-answers.yml").write_text(answers, encoding="utf-8")
             save(app, self.env)
@@ -177,21 +225,38 @@ class Stage:
             save(app, self.env)
         return app
 
-    def one_by_one(self, count: int, kinds: Sequence[str] = MIXED) -> Path:
+    def one_by_one(self, kind: Kind) -> Path:
         """A script that does the hook's work with `git submodule add`, one package after the other."""
         lines = ["set -e"]
-        for name, ref in self.refs(count, kinds):
+        for name, ref in self.refs(kind):
             path, url = f"app/submodules/{name}", self.hosts.git.url_of(name)
             lines.append(f"git submodule --quiet add {url} {path}")
             lines.append(f"git -C {path} checkout --quiet {ref}")
-        script = self.folder / f"one-by-one-{count}-{'-'.join(kinds)}.sh"
+        script = self.folder / f"one-by-one-{kind.name}.sh"
         script.write_text("\n".join([*lines, "git add app/submodules", ""]), encoding="utf-8")
         return script
+
+    def all_refs(self, kind: Kind, at_once: int) -> list[str | Path]:
+        """The command that asks for the ref of each package with `git ls-remote`, so many at once; a request each."""
+        urls = "".join(f"{self.hosts.git.url_of(name)}\n{ref}\n" for name, ref in self.refs(kind))
+        asked = self.folder / f"refs-{kind.name}.txt"
+        asked.write_text(urls, encoding="utf-8")
+        question = f"xargs -P {at_once} -n 2 git -c protocol.version=0 ls-remote <{asked} >{os.devnull}"
+        return ["sh", "-c", question]
 
     @property
     def login(self) -> dict[str, str]:
         """Variables that log plain Git in at the Git host."""
         return login(self.hosts.git, TOKEN_USER, self.hosts.variables["ACME_TOKEN"])
+
+
+def sources(name: str, version: str) -> dict[str, str]:
+    """The files of a package at a version: those of a sample package, under another name."""
+    module = name.replace("-", "_")
+    return {
+        path.replace("acme_units", module): text.replace("acme_units", module).replace(_SOURCE, name)
+        for path, text in source_files(_SOURCE, version).items()
+    }
 
 
 def plain_questions() -> dict[str, dict[str, Any]]:

@@ -65,6 +65,14 @@ def rows(
     ]
 
 
+def compared(case: Case, measured: Mapping[str, Measured], first: Case | None, limit: float) -> list[Row]:
+    """The row that compares a case with the first version; none where that was not measured."""
+    if first is None:
+        return []
+    ratio = f"{measured[case.key].ratio(measured[first.key]):.2f}"
+    return [Row(f"{case.name}, against {first.name}", str(case.count or ""), "", ratio, f"≤ {limit}")]
+
+
 def fetch_rows(
     cases: Sequence[Case], measured: Mapping[str, Measured], wanted: Mapping[int, str]
 ) -> list[Row]:
