@@ -16,6 +16,7 @@ from apps import change_wanted, typed
 from private_packages.environment import python_of
 
 from demo import runs
+from demo.git import run_git
 from demo.git_host import GitHost
 from demo.hosts import DemoHosts, git_line
 from demo.samples import commit, make_repository, source_files
@@ -228,17 +229,35 @@ def test_a_folder_that_a_package_left_when_it_became_a_git_line(
 def test_a_pin_that_a_colleague_moved_and_a_pull_did_not_check_out(app: Installed, colleague: Installed):
     colleague.types("python -m private_packages move acme-beams v1.1.0")
     colleague.commit()
-    app.git(app.folder, "pull", "--quiet", "--no-recurse-submodules", str(colleague.folder))
+    app.git(app.folder, "pull", "--quiet", str(colleague.folder))
     assert [kind for kind, *_ in app.problems()] == ["other-commit"]
     assert "the next commit of all files would move the pin" in app.says()
     app.is_mended_by(f"python -m private_packages exec git submodule update --init {BEAMS}")
     assert app.git(app.folder / BEAMS, "describe", "--tags") == "v1.1.0"
 
 
+def test_a_plain_pull_of_a_pin_that_only_the_server_has_needs_no_login(
+    app: Installed, colleague: Installed, hosts: DemoHosts
+):
+    """Git would fetch the submodule by itself, and fail without merging anything."""
+    repository = hosts.git.path_of("acme-beams")
+    commit(repository, {"NEWS.md": "New.\n"}, branch="news")
+    try:
+        colleague.types("python -m private_packages move acme-beams news")
+        colleague.commit()
+        hosts.git.clear()
+        app.git(app.folder, "pull", "--quiet", str(colleague.folder))
+        assert hosts.git.requests == []
+        assert "acme-beams: fetched at news" in app.types(INSTALL)
+    finally:
+        run_git("-C", repository, "branch", "--delete", "--force", "news")
+    assert (app.folder / BEAMS / "NEWS.md").is_file()
+
+
 def test_an_install_after_a_pull_checks_the_new_pins_out(app: Installed, colleague: Installed):
     colleague.types("python -m private_packages move acme-beams v1.1.0")
     colleague.commit()
-    app.git(app.folder, "pull", "--quiet", "--no-recurse-submodules", str(colleague.folder))
+    app.git(app.folder, "pull", "--quiet", str(colleague.folder))
     assert "acme-beams: fetched at v1.1.0" in app.types(INSTALL)
     assert app.git(app.folder / BEAMS, "describe", "--tags") == "v1.1.0"
     assert app.git(app.folder, "status", "--porcelain") == ""
@@ -269,7 +288,7 @@ def test_an_install_after_a_pull_leaves_a_person_s_work_where_it_is(
     if work:
         app.git(app.folder / BEAMS, *work)
     before = app.git(app.folder / BEAMS, "log", "-1", "--format=%H%D")
-    app.git(app.folder, "pull", "--quiet", "--no-recurse-submodules", str(colleague.folder))
+    app.git(app.folder, "pull", "--quiet", str(colleague.folder))
     done = app.type(INSTALL)
     assert done.returncode == 1
     assert re.search(words, done.stderr), done.stderr

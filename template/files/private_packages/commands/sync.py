@@ -15,7 +15,7 @@ from private_packages.config import Package
 from private_packages.errors import Failure, GitError
 from private_packages.findings import INSTALL, SYNC
 from private_packages.lock import Lock, Locked, LockedCommit, LockedVersion
-from private_packages.names import normalised
+from private_packages.names import listed, normalised
 from private_packages.repository import Repository, init_repository, open_repository
 from private_packages.strategies import STRATEGIES
 from private_packages.submodules import apply as applying
@@ -49,10 +49,11 @@ _ASKED_ANEW = "?"
 
 @dataclass
 class Report:
-    """What a sync came to: outcomes by package, and sentences about what is missing."""
+    """What a sync came to: outcomes by package, files that it wrote, and sentences about what is missing."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
 
     def fail(self, name: str, clause: str) -> None:
         """Keep a clause about a package."""
@@ -69,7 +70,9 @@ def run(app: App, options: argparse.Namespace) -> int:
     show(app, report)
     if report.problems:
         app.output.problem(f"Then type `{SYNC}` again.", "command")
-    elif report.outcomes:
+    elif report.outcomes or report.written:
+        if report.written:
+            app.output.say(f"  wrote {listed(report.written)}")
         app.output.say(f"Next: {INSTALL}", "command")
     else:
         app.output.say("Everything agrees with private-packages.toml.", "good")
@@ -114,7 +117,8 @@ def synchronise(
         ):
             lock.put(before)
         # What is staged by now must not be without its entry.
-        locking.save(app.folder, lock)
+        if locking.save(app.folder, lock):
+            report.written.append(locking.FILE)
     write_blocks(app, report)
     return report
 
@@ -239,12 +243,14 @@ def write_blocks(app: App, report: Report) -> None:
         lines, failed = requirements.body(app)
         for name, clause in failed:
             report.fail(name, clause)
-        write_block(app.folder / requirements.FILE, lines)
+        if write_block(app.folder / requirements.FILE, lines):
+            report.written.append(requirements.FILE)
     except Failure as error:
         report.problems.append(str(error))
     for name, lines_of in shared_files.BLOCKS.items():
         try:
-            write_block(app.folder / name, lines_of(app))
+            if write_block(app.folder / name, lines_of(app)):
+                report.written.append(name)
         except Failure as error:
             report.problems.append(str(error))
 

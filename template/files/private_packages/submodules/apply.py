@@ -37,6 +37,11 @@ from private_packages.submodules.state import Settings, read_settings
 from private_packages.submodules.work import edited_in_half, work_in
 
 _T = TypeVar("_T")
+# Git lists keys in small letters; people write them so.
+_SPELLINGS = {
+    "managedby": "managedBy",
+    "fetchrecursesubmodules": "fetchRecurseSubmodules",
+}
 # More gains little: at eight the servers' answers, not the waiting, set the pace.
 PARALLEL = 8
 _VERBS = {
@@ -261,7 +266,7 @@ def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
     if isinstance(action, Undeclare):
         return
     for key, value in section.settings:
-        spelled = "managedBy" if key == "managedby" else key
+        spelled = _SPELLINGS.get(key, key)
         repository.run(*file, f"submodule.{section.name}.{spelled}", value)
     if not section.get("branch"):
         # Git fails where there is nothing to unset.

@@ -163,7 +163,12 @@ def section_for(wanted: Wanted) -> Section:
     settings = [("path", wanted.path), ("url", wanted.package.url)]
     if wanted.package.ref:
         settings.append(("branch", wanted.package.ref))
-    settings += [("ignore", "untracked"), ("managedby", OURS)]
+    settings += [
+        ("ignore", "untracked"),
+        # A plain `git pull` would fetch a submodule whose pin moved, and fail without a login.
+        ("fetchrecursesubmodules", "no"),
+        ("managedby", OURS),
+    ]
     return Section(name=wanted.path, path=wanted.path, settings=tuple(settings))
 
 
