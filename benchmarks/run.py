@@ -404,7 +404,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--size",
         choices=SIZES,
         default="default",
-        help="small: a minute; default: some seven minutes; full: a quarter of an hour",
+        help="small: a minute; default: some four minutes; full: a quarter of an hour",
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; can be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every value in a new file for pyperf")
