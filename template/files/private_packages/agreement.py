@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from private_packages.environment import find, python_of
 from private_packages.errors import GitError
 from private_packages.files import read_text
 from private_packages.findings import SYNC, Finding
-from private_packages.lock import LockedVersion
-from private_packages.names import normalised
+from private_packages.lock import is_needed_only
+from private_packages.names import normalised, without_login
 from private_packages.probe import Probe, modules_in
 from private_packages.repository import Repository, open_repository
 from private_packages.strategies import STRATEGIES
@@ -113,11 +112,7 @@ def _unwanted(view: View) -> Iterator[Finding]:
                 )
     for locked in view.lock.values():
         package = app.config.named(locked.name)
-        kept = (
-            isinstance(locked, LockedVersion)
-            and not locked.requirement
-            and app.config.index is not None
-        )
+        kept = is_needed_only(locked) and app.config.index is not None
         if package is None and not kept and normalised(locked.name) not in named:
             yield Finding(
                 "not-dropped",
@@ -142,7 +137,7 @@ def _blocks(view: View) -> Iterator[Finding]:
         yield Finding(
             "block",
             "",
-            f"{text} (`{_without_login(changed)}`)" if changed else text,
+            f"{text} (`{without_login(changed)}`)" if changed else text,
             SYNC,
         )
     for name, lines_of in shared_files.BLOCKS.items():
@@ -157,7 +152,3 @@ def _blocks(view: View) -> Iterator[Finding]:
             yield Finding(
                 "block", "", f"the block in {name} is not what sync writes", SYNC
             )
-
-
-def _without_login(line: str) -> str:
-    return re.sub(r"://[^/@\s]*@", "://", line)

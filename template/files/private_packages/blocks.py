@@ -57,14 +57,19 @@ def write_block(path: Path, body: Sequence[str]) -> bool:
     try:
         changed = with_block(text, body)
     except ValueError as error:
-        raise Failure(
-            f"{path.name} holds {error} of the block that `python -m private_packages sync` writes;"
-            " delete what is left of the block, then type that command."
-        ) from error
+        raise broken_marks(path.name, error) from error
     if changed == text:
         return False
     write_text(path, changed)
     return True
+
+
+def broken_marks(name: str, error: ValueError) -> Failure:
+    """Return what is said of a file whose marks are broken."""
+    return Failure(
+        f"{name} holds {error} of the block that `python -m private_packages sync` writes;"
+        " delete what is left of the block, then type that command."
+    )
 
 
 def _find(lines: Sequence[str]) -> tuple[int, int] | None:

@@ -12,10 +12,10 @@ from private_packages.errors import Failure
 from private_packages.findings import Finding, Stop
 from private_packages.lock import Lock, LockedCommit, LockedVersion, is_needed_only
 from private_packages.names import normalised
+from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution
 from private_packages.strategies.index import locked_at
 
-AT_ONCE = 16
 _COMMIT = re.compile(r"@([0-9a-f]{40,64})(?:#|\Z)")
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from private_packages import hosts, needs
 from private_packages.errors import Failure
+from private_packages.files import has_conflict
 from private_packages.markers import is_marker
 from private_packages.names import normalised, variables_of
 
@@ -168,7 +169,7 @@ def load(folder: Path) -> Config:
 
 def parse(text: str) -> Config:
     """Read the text of a private-packages.toml. Raises `Failure`."""
-    if re.search(r"(?m)^(?:<<<<<<<|>>>>>>>) ", text):
+    if has_conflict(text):
         raise Failure(
             f"{FILE} has merge conflicts; resolve them: each package keeps one table [[packages]]."
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
@@ -27,6 +28,11 @@ def read_text(path: Path) -> str:
     Raises OSError.
     """
     return path.read_bytes().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def has_conflict(text: str) -> bool:
+    """Tell whether a merge left its marks in a text."""
+    return re.search(r"(?m)^(?:<<<<<<<|>>>>>>>) ", text) is not None
 
 
 def write_text(path: Path, text: str, *, private: bool = False) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from private_packages.errors import Failure
-from private_packages.files import read_text, remove, write_text
+from private_packages.files import has_conflict, read_text, remove, write_text
 from private_packages.names import COMMAND, normalised
 
 FILE = "private-packages.lock"
@@ -112,7 +112,7 @@ def load(folder: Path) -> Lock:
 
 def parse(text: str) -> Lock:
     """Read the text of a private-packages.lock. Raises `Failure`."""
-    if re.search(r"(?m)^(?:<<<<<<<|>>>>>>>) ", text):
+    if has_conflict(text):
         raise Failure(
             f"{FILE} has merge conflicts; keep one side of each, then type `{COMMAND} sync`."
         )

@@ -23,3 +23,8 @@ def listed(words: list[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def without_login(text: str) -> str:
+    """Return a line without the logins in its addresses, to show it."""
+    return re.sub(r"://[^/@\s]*@", "://", text)

@@ -10,10 +10,10 @@ from pathlib import Path
 from private_packages.app import App
 from private_packages.findings import Finding
 from private_packages.lock import Lock, LockedVersion
+from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution, read_compiled
 from private_packages.uv import Uv, UvFailed
 
-AT_ONCE = 16
 _OPTIONS = (
     *("--quiet", "-", "--no-deps", "--no-build", "--prerelease", "allow"),
     *("--generate-hashes", "--no-header", "--no-annotate"),

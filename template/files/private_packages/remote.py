@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from private_packages.app import App
 from private_packages.config import Package
@@ -10,9 +12,12 @@ from private_packages.credentials import MissingVariables, with_helper
 from private_packages.diagnosis import explain, is_redirect
 from private_packages.errors import Failure, GitError
 from private_packages.findings import LOGIN
+from private_packages.names import COMMAND
 
 # What speaks protocol 0 answers the first request with all refs (gitprotocol-http(5)).
 _LIST = ("-c", "protocol.version=0", "ls-remote")
+# As many questions at once as the hosts take without refusing any.
+AT_ONCE = 16
 _WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -57,28 +62,36 @@ def tags_of(app: App, package: Package) -> list[str]:
 def _listed(
     app: App, package: Package, *patterns: str, options: tuple[str, ...] = ()
 ) -> list[str]:
+    command = (*_LIST, *options, "--", package.url, *patterns)
+    return ask(app, package, *command, cwd=app.folder).splitlines()
+
+
+def ask(app: App, package: Package, *arguments: str, cwd: Path) -> str:
+    """Run a Git command that talks to a package's host, logged in; return its standard output.
+
+    Raises `Failure` with one clause, cause and cure; a `GitError` is its cause where Git failed.
+    """
     try:
         try:
-            listed = app.git.ask(
-                *_LIST,
-                *options,
-                "--",
-                package.url,
-                *patterns,
-                cwd=app.folder,
-                env=app.git_login(package),
-            )
+            return app.git.ask(*arguments, cwd=cwd, env=app.git_login(package))
         except GitError as error:
             if not (package.user_info and is_redirect(error)):
                 raise
+            # A renamed repository, or one whose address lacks `.git`: once more, in the way that is safe.
             env = with_helper(app.git.env, [package], app.folder)
-            listed = app.git.ask(
-                *_LIST, *options, "--", package.url, *patterns, cwd=app.folder, env=env
-            )
+            return app.git.ask(*arguments, cwd=cwd, env=env)
     except MissingVariables as error:
         raise Failure(f"{error}; type `{LOGIN}`") from error
     except GitError as error:
         raise Failure(
             explain(error, url=package.url, variables=package.variables)
         ) from error
-    return listed.splitlines()
+
+
+def no_such_ref(package: Package, ref: str, tags: Sequence[str]) -> str:
+    """Return the clause about a ref that a repository does not have; ``tags`` are its newest ones."""
+    return (
+        f"its repository has no tag, branch or commit `{ref}`"
+        + (f" (newest tags: {', '.join(tags[:5])})" if tags else "")
+        + f"; name another with `{COMMAND} move {package.name} REF`"
+    )

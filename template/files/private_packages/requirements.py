@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from private_packages.app import App
-from private_packages.blocks import read_block
+from private_packages.blocks import broken_marks, read_block
 from private_packages.errors import Failure
 from private_packages.files import read_text
 from private_packages.needs import Unreadable
@@ -58,10 +58,7 @@ def current_block(app: App) -> list[str]:
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise Failure(
-            f"{FILE} holds {error} of the block that `python -m private_packages sync` writes;"
-            " delete what is left of the block, then type that command."
-        ) from error
+        raise broken_marks(FILE, error) from error
 
 
 @dataclass(frozen=True)

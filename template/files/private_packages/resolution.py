@@ -17,7 +17,7 @@ from private_packages.config import Package
 from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
-from private_packages.names import normalised
+from private_packages.names import normalised, without_login
 from private_packages.needs import is_installable, name_of
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import root_of
@@ -284,7 +284,7 @@ def _unvouched(line: Line, why: str, instead: str) -> Failure:
 
 
 def _shown(text: str) -> str:
-    return re.sub(r"://[^/@\s]*@", "://", text)[:100]
+    return without_login(text)[:100]
 
 
 def read_compiled(output: str, app: App) -> Iterator[Pinned]:

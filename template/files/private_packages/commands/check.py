@@ -18,11 +18,13 @@ from private_packages.allow import Allowed
 from private_packages.app import App
 from private_packages.completion import complete
 from private_packages.config import Package
+from private_packages.credentials import no_value
 from private_packages.environment import find, python_of
 from private_packages.findings import INSTALL, LOGIN, Finding, Stop
 from private_packages.lock import Lock, is_needed_only
 from private_packages.names import listed, normalised
 from private_packages.plain_pip import namesakes
+from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution, is_in, resolve
 from private_packages.strategies import STRATEGIES
 from private_packages.strategies.base import View
@@ -38,7 +40,6 @@ It reads what an installer reads: requirements.txt with all that it includes. It
 stops when a private package would come from anywhere but its private place, and
 when a question could not be asked.
 """
-AT_ONCE = 16
 ATTACKED = "Do not install. Tell your security team: somebody may be attacking the name"
 
 
@@ -180,8 +181,7 @@ def variables(app: App) -> list[Finding]:
     """Find the variables that have no value, all at once, and those whose value pip and uv would misread."""
     without = app.missing_variables()
     if without:
-        text = f"{listed(without)} {'have' if len(without) > 1 else 'has'} no value"
-        return [Finding("missing-variable", "", text, LOGIN)]
+        return [Finding("missing-variable", "", no_value(without), LOGIN)]
     return [
         Finding(
             "misread-variable",

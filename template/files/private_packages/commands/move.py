@@ -20,6 +20,7 @@ from private_packages.files import read_text, write_text
 from private_packages.findings import INSTALL
 from private_packages.names import COMMAND, listed
 from private_packages.output import in_columns
+from private_packages.remote import AT_ONCE
 from private_packages.repository import Repository, open_repository
 from private_packages.strategies import STRATEGIES
 
@@ -221,7 +222,7 @@ def _list(app: App, packages: list[Package]) -> int:
         except Failure as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=sync.AT_ONCE) as pool, app.git.stopping():
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool, app.git.stopping():
         answers = list(zip(packages, pool.map(ask, packages), strict=True))
     rows = []
     for package, newer in answers:

@@ -13,6 +13,7 @@ from private_packages import manifest
 from private_packages.agreement import disagreements, read_view, with_environment
 from private_packages.app import App
 from private_packages.config import Package
+from private_packages.credentials import no_value
 from private_packages.environment import find as find_environment
 from private_packages.environment import scripts_of
 from private_packages.findings import INSTALL, LOGIN, Finding, first_cure
@@ -55,13 +56,7 @@ def report(app: App, *, as_json: bool = False, python: Path | None = None) -> in
         findings = [_of_another_python(one, python) for one in findings]
     missing = app.missing_variables()
     if findings and missing:
-        verb = "have" if len(missing) > 1 else "has"
-        findings.insert(
-            0,
-            Finding(
-                "missing-variable", "", f"{listed(missing)} {verb} no value", LOGIN
-            ),
-        )
+        findings.insert(0, Finding("missing-variable", "", no_value(missing), LOGIN))
     if as_json:
         print(json.dumps(_for_machines(view, findings, missing), indent=2))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +14,9 @@ from private_packages.blocks import write_block
 from private_packages.config import Package
 from private_packages.errors import Failure, GitError
 from private_packages.findings import INSTALL, SYNC
-from private_packages.lock import Lock, Locked, LockedCommit, LockedVersion
+from private_packages.lock import Lock, Locked, LockedCommit, is_needed_only
 from private_packages.names import listed, normalised
+from private_packages.remote import AT_ONCE
 from private_packages.repository import Repository, init_repository, open_repository
 from private_packages.strategies import STRATEGIES
 from private_packages.submodules import apply as applying
@@ -41,8 +42,6 @@ Submodules are added, moved, replaced and dropped. The network is asked only for
 what changed. Your own work is never lost: a submodule that holds some stays as it
 is, and a sentence says so. It can be stopped at any moment and run again.
 """
-# As many questions at once as the hosts take without refusing any.
-AT_ONCE = 16
 # No ref can be called so (git-check-ref-format(1)).
 _ASKED_ANEW = "?"
 
@@ -58,6 +57,14 @@ class Report:
     def fail(self, name: str, clause: str) -> None:
         """Keep a clause about a package."""
         self.problems.append(f"{name}: {clause}.")
+
+    def take(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep what became of submodules."""
+        for outcome in outcomes:
+            if outcome.done:
+                self.outcomes.append(outcome)
+            else:
+                self.fail(outcome.name, outcome.text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -177,11 +184,7 @@ def _submodules(
     }
     for path in gone & current.locked.keys() - by_path.keys():
         del lock[normalised(current.locked[path].name)]
-    for outcome in result.outcomes:
-        if outcome.done:
-            report.outcomes.append(outcome)
-        else:
-            report.fail(outcome.name, outcome.text)
+    report.take(result.outcomes)
     for path in strays(wanted, current):
         report.problems.append(
             f"{path} has a gitlink and no section in .gitmodules; give it its section,"
@@ -226,11 +229,7 @@ def _forget(app: App, lock: Lock) -> None:
     for key, locked in list(lock.items()):
         package = app.config.named(locked.name)
         by_another = package is not None and package.strategy != locked.strategy
-        needed = (
-            isinstance(locked, LockedVersion)
-            and not locked.requirement
-            and app.config.index is not None
-        )
+        needed = is_needed_only(locked) and app.config.index is not None
         if locked.strategy != "submodule" and (
             by_another or (package is None and not needed)
         ):
@@ -282,9 +281,5 @@ def fetch_pins(app: App) -> Report:
     current = read_current(repository, wanted, lock)
     planned = [one for one in plan(wanted, current) if isinstance(one, Populate)]
     actions = [*planned, *_behind(repository, wanted, current)]
-    for outcome in applying.apply(app, repository, actions, current).outcomes:
-        if outcome.done:
-            report.outcomes.append(outcome)
-        else:
-            report.fail(outcome.name, outcome.text)
+    report.take(applying.apply(app, repository, actions, current).outcomes)
     return report

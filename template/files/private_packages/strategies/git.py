@@ -14,6 +14,7 @@ from private_packages.lock import Lock, LockedCommit
 from private_packages.names import COMMAND
 from private_packages.probe import Installed
 from private_packages.strategies.base import View
+from private_packages.submodules.plan import fits
 from private_packages.versions import newer_than
 
 
@@ -35,26 +36,16 @@ def learn(app: App, package: Package) -> LockedCommit | None:
             and len(package.ref) >= 7
         ):
             return None
-        raise Failure(no_such_ref(app, package))
+        tags = remote.tags_of(app, package)
+        raise Failure(remote.no_such_ref(package, package.ref, tags))
     return LockedCommit(
         package.name, package.strategy, package.url, package.ref, commit
     )
 
 
-def no_such_ref(app: App, package: Package) -> str:
-    """Return the clause about a ref that a repository does not have. Raises `errors.Failure`."""
-    tags = remote.tags_of(app, package)[:5]
-    return (
-        f"its repository has no tag, branch or commit `{package.ref}`"
-        + (f" (newest tags: {', '.join(tags)})" if tags else "")
-        + f"; name another with `{COMMAND} move {package.name} REF`"
-    )
-
-
 def is_made(package: Package, lock: Lock) -> bool:
     """Tell whether the lock knows the commit of this address and ref."""
-    locked = lock.commit_of(package.name, package.strategy)
-    return locked is not None and (locked.url, locked.ref) == (package.url, package.ref)
+    return fits(package, lock.commit_of(package.name, package.strategy))
 
 
 def disagreements(view: View, package: Package) -> list[Finding]:

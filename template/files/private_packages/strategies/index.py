@@ -12,6 +12,7 @@ from private_packages.config import Package
 from private_packages.errors import Failure
 from private_packages.findings import INSTALL, Finding
 from private_packages.lock import Lock, LockedVersion
+from private_packages.names import COMMAND
 from private_packages.strategies.base import View
 from private_packages.strategies.git import imported_from_elsewhere
 from private_packages.versions import is_same, key_of, newer_than
@@ -135,7 +136,7 @@ def prove(app: App, package: Package, lock: Lock) -> list[Finding]:
                 "new-file",
                 package.name,
                 text,
-                f"python -m private_packages move {package.name} {locked.version}",
+                f"{COMMAND} move {package.name} {locked.version}",
             )
         ]
     return []

@@ -14,7 +14,7 @@ from private_packages.app import App
 from private_packages.config import Package
 from private_packages.files import read_text
 from private_packages.findings import INSTALL, SYNC, Finding
-from private_packages.lock import Lock, LockedCommit
+from private_packages.lock import LockedCommit
 from private_packages.names import COMMAND, normalised
 from private_packages.needs import Unreadable, is_installable, name_of, requirements_of
 from private_packages.probe import modules_in
@@ -22,8 +22,11 @@ from private_packages.strategies import git
 from private_packages.strategies.base import View
 from private_packages.submodules.plan import Folder, Module
 
+# A submodule's line is a Git line; what is pinned stays, whatever moved upstream.
 at = git.at
+is_made = git.is_made
 newer = git.newer
+prove = git.prove
 
 
 def root_of(app: App, package: Package) -> Path:
@@ -91,11 +94,6 @@ def _below(heading: str, former: Sequence[str]) -> list[str]:
 def learn(app: App, package: Package) -> LockedCommit | None:
     """Nothing: `submodules.apply` knows the commit when it has fetched it."""
     return None
-
-
-def is_made(package: Package, lock: Lock) -> bool:
-    """Tell whether the lock knows the commit of this address and ref."""
-    return git.is_made(package, lock)
 
 
 def disagreements(view: View, package: Package) -> list[Finding]:
@@ -167,10 +165,7 @@ def checked_out(view: View, package: Package) -> list[Finding]:
 
 
 def use(view: View, package: Package) -> list[Finding]:
-    """Say whether the app runs the files in the folder."""
-    found = checked_out(view, package)
-    if found or view.probe is None:
-        return found
+    """Say whether the app runs the files in the folder, which `checked_out` has found to be those wanted."""
     on_viktor = view.app.config.platform == "viktor"
     found = _served(view, package) if on_viktor else _installed(view, package)
     return found or _imported(view, package)
@@ -227,8 +222,3 @@ def _imported(view: View, package: Package) -> list[Finding]:
         text = f"`import {min(modules)}` finds nothing"
         return [Finding("not-importable", package.name, text, INSTALL)]
     return []
-
-
-def prove(app: App, package: Package, lock: Lock) -> list[Finding]:
-    """Ask whether the ref still is the commit that the lock says; what is pinned stays, whatever moved."""
-    return git.prove(app, package, lock)

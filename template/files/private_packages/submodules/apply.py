@@ -126,7 +126,7 @@ def apply(
 
 
 def addresses(
-    current: Current, sections: Sequence[Declare | Undeclare] = ()
+    current: Current, sections: Sequence[Declare | Undeclare]
 ) -> dict[str, str]:
     """Return the addresses in ``.gitmodules`` by path, once ``sections`` are written; relative ones are left out."""
     added = {

@@ -14,14 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from private_packages import remote
 from private_packages.app import App
-from private_packages.credentials import MissingVariables, with_helper
-from private_packages.diagnosis import explain, is_missing_ref, is_redirect
-from private_packages.errors import GitError
+from private_packages.diagnosis import is_missing_ref
+from private_packages.errors import Failure, GitError
 from private_packages.files import read_text, remove, rename, write_text
-from private_packages.findings import LOGIN
 from private_packages.git import quoted
-from private_packages.names import COMMAND
 from private_packages.repository import IN_MODULE, Repository
 from private_packages.submodules.gitdir import head_of, relative_path, write_link
 from private_packages.submodules.plan import (
@@ -135,25 +133,10 @@ class Fetcher:
         return (folder / ".git").is_file() and self.repository.module(one.path).is_dir()
 
     def _ask(self, one: Wanted, *arguments: str, cwd: Path) -> None:
-        git, package = self.app.git, one.package
         try:
-            try:
-                git.ask(*arguments, cwd=cwd, env=self.app.git_login(package))
-            except GitError as error:
-                if not (package.user_info and is_redirect(error)):
-                    raise
-                # A renamed repository, or one whose address lacks `.git`: once more, in the way that is safe.
-                git.ask(
-                    *arguments,
-                    cwd=cwd,
-                    env=with_helper(git.env, [package], self.app.folder),
-                )
-        except MissingVariables as error:
-            raise NotDone(f"{error}; type `{LOGIN}`") from error
-        except GitError as error:
-            raise NotDone(
-                explain(error, url=package.url, variables=package.variables)
-            ) from error
+            remote.ask(self.app, one.package, *arguments, cwd=cwd)
+        except Failure as error:
+            raise NotDone(str(error)) from error.__cause__
 
     def _protocol(self) -> tuple[str, ...]:
         """Options of Git for a transfer that asks for refs by name (gitprotocol-http(5), gitprotocol-v2(5)).
@@ -313,12 +296,8 @@ class Fetcher:
             raise NotDone(
                 "its repository has no default branch; write a ref after the URL, as in `@main`"
             )
-        tags = run("tag", "--sort=-creatordate").split()[:5]
-        raise NotDone(
-            f"its repository has no tag, branch or commit `{ref}`"
-            + (f" (newest tags: {', '.join(tags)})" if tags else "")
-            + f"; name another with `{COMMAND} move {one.name} REF`"
-        )
+        tags = run("tag", "--sort=-creatordate").split()
+        raise NotDone(remote.no_such_ref(one.package, ref, tags))
 
     def _checkout(self, one: Wanted, commit: str) -> str:
         """Check a commit out, or what HEAD is at after a clone; return the commit."""
