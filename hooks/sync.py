@@ -6,7 +6,6 @@ PRIVATE_PACKAGES_STRICT=1 makes it exit with 1.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -22,24 +21,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "files
 from folder import put
 from messages import finish, next_steps
 from private_packages.app import App, open_app
-from private_packages.commands.sync import Report, show, synchronise
+from private_packages.commands.sync import synchronise
 from private_packages.diagnosis import explain_local
 from private_packages.errors import Failure, GitError
 from private_packages.files import why_not
 from private_packages.output import Output
+from private_packages.report import Report
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Sync the app in the current folder; the exit code is 1 only in strict mode and with something missing."""
-    parser = argparse.ArgumentParser(prog="sync.py", description=__doc__)
-    parser.add_argument(
-        "--quiet", action=argparse.BooleanOptionalAction, default=False, help="say only what is wrong"
-    )
-    options = parser.parse_args(arguments)
     stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
     if stage not in {("task", "copy"), ("after", "update")}:
         return 0
-    output = Output(sys.stderr, environ, quiet=options.quiet)
+    output = Output(sys.stderr, environ, quiet="--quiet" in arguments)
     app: App | None = None
     report = Report()
     try:
@@ -80,7 +75,7 @@ def _say(app: App | None, report: Report, environ: Mapping[str, str], output: Ou
             output.problem(line, kind)
         return
     if app is not None:
-        show(app, report)
+        report.show(output)
         for line, kind in next_steps(app, environ):
             output.say(line, kind)
 

@@ -22,6 +22,8 @@ from demo import runs
 from demo.git import work_tree_files
 
 ROOT = Path(__file__).resolve().parents[1]
+# What Copier renders; its own name is rendered too, and comes out as `.`.
+RENDERED = "template/files/{# rendered #}.{##}"
 # The command that runs the hook alone, in the app's folder.
 HOOK = (sys.executable, str(ROOT / "hooks" / "sync.py"))
 NO_PACKAGES: dict[str, Any] = {"strategies": []}

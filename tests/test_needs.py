@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import Specifier
 from packaging.version import Version
 from private_packages import markers, needs, versions
-from private_packages.needs import Unreadable
+from private_packages.errors import Unreadable
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,6}[A-Za-z0-9])?", fullmatch=True)
 NUMBERS = st.integers(0, 30).map(str)

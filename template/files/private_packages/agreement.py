@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
 from private_packages import probe, requirements, shared_files
-from private_packages.app import App
 from private_packages.blocks import read_block
 from private_packages.environment import find, python_of
 from private_packages.errors import GitError
@@ -17,9 +17,12 @@ from private_packages.lock import is_needed_only
 from private_packages.names import normalised, without_login
 from private_packages.probe import Probe, modules_in
 from private_packages.repository import Repository, open_repository
-from private_packages.strategies import STRATEGIES
+from private_packages.strategies import strategy_of
 from private_packages.strategies.base import View
 from private_packages.submodules.state import read_current, wanted_submodules
+
+if TYPE_CHECKING:
+    from private_packages.app import App
 
 
 def read_view(app: App) -> View:
@@ -73,7 +76,7 @@ def disagreements(view: View) -> list[Finding]:
     found = [
         finding
         for package in view.app.config.packages
-        for finding in STRATEGIES[package.strategy].disagreements(view, package)
+        for finding in strategy_of(package).disagreements(view, package)
     ]
     return [*found, *_unwanted(view), *_blocks(view)]
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages import config as configuration
 from private_packages import dotenv
-from private_packages.config import Config, Package
 from private_packages.credentials import missing, with_helper, with_login
 from private_packages.git import Git
-from private_packages.output import Output
+
+if TYPE_CHECKING:
+    from private_packages.config import Config, Package
+    from private_packages.output import Output
 
 
 @dataclass(frozen=True)

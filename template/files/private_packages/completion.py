@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from private_packages import index
-from private_packages.app import App
 from private_packages.errors import Failure
 from private_packages.findings import Finding, Stop
 from private_packages.lock import Lock, LockedCommit, LockedVersion, is_needed_only
 from private_packages.names import normalised
 from private_packages.remote import AT_ONCE
-from private_packages.resolution import Pinned, Resolution
 from private_packages.strategies.index import locked_at
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.resolution import Pinned, Resolution
 
 _COMMIT = re.compile(r"@([0-9a-f]{40,64})(?:#|\Z)")
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from private_packages import hosts, needs
+from private_packages import hosts
 from private_packages.errors import Failure
 from private_packages.files import has_conflict
-from private_packages.markers import is_marker
-from private_packages.names import normalised, variables_of
+from private_packages.names import NAME_FORM, normalised, variables_of
+from private_packages.strategies import NAMES, strategy_of
 
 FILE = "private-packages.toml"
 FORMAT = 1
@@ -28,7 +28,6 @@ SCOPES = ("extra", "only")
 # It is not repeated: it may hold a secret.
 NO_VALUE = "is nothing that Git, pip and uv should see"
 
-_NAME_FORM = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PLAIN_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _HOST = rf"(?:{_PLAIN_HOST}|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?"
 _LOOPBACK = r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?"
@@ -36,30 +35,18 @@ _LOOPBACK = r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?"
 _PARTS = r"(?!(?:.*/)?(?:\.|%2[Ee]){1,2}(?:/|\Z))"
 _PATH = rf"{_PARTS}(?:/[A-Za-z0-9._~%+-]+)+/?"
 _USER = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
-_GIT_URL = re.compile(
+_GIT_URL = (
     rf"https://{_HOST}{_PATH}|http://{_LOOPBACK}{_PATH}|ssh://(?:{_USER}@)?{_HOST}{_PATH}"
     rf"|{_USER}@{_PLAIN_HOST}:(?!/){_PARTS}[A-Za-z0-9._~+/-]+"
 )
 _VARIABLE = r"\$\{[A-Z0-9_]+\}"
 _LOGIN = r"(?:[A-Za-z0-9_.${}:-]+@)?"
-_INDEX_URL = re.compile(
-    rf"(?:https://{_LOGIN}{_HOST}|http://{_LOGIN}{_LOOPBACK})(?:{_PARTS}/[A-Za-z0-9._~%/+-]*)?"
-)
+_INDEX_URL = rf"(?:https://{_LOGIN}{_HOST}|http://{_LOGIN}{_LOOPBACK})(?:{_PARTS}/[A-Za-z0-9._~%/+-]*)?"
 # git-check-ref-format(1), and narrower: what no shell gives a meaning to.
-_REF = re.compile(
-    r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)))[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?"
-)
-_SUBDIRECTORY = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*"
-)
-_ANSWERS_FILE = re.compile(r"(?![A-Za-z]:|/|(?:.*/)?\.\.(?:/|\Z))[^\x00-\x1f\x7f\\]+")
-_LINE = re.compile(r"[\x20-\x7e]+")
-# `name[extras] @ git+address ; marker`, as it was typed.
-_DIRECT = re.compile(
-    rf"(?P<name>{_NAME_FORM})\s*(?P<extras>\[\s*(?:{_NAME_FORM}(?:\s*,\s*{_NAME_FORM})*)?\s*\])?\s*@\s*"
-    r"(?P<git>git\+)?(?P<address>\S+)(?:\s+;\s*(?P<marker>.+))?"
-)
-_NAME = re.compile(_NAME_FORM)
+_REF = r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)))[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?"
+_SUBDIRECTORY = r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*"
+_ANSWERS_FILE = r"(?![A-Za-z]:|/|(?:.*/)?\.\.(?:/|\Z))[^\x00-\x1f\x7f\\]+"
+_LINE = r"[\x20-\x7e]+"
 
 
 @dataclass(frozen=True)
@@ -193,7 +180,7 @@ def parse(text: str) -> Config:
         raise _wrong("packages", "are no list of tables")
     config = Config(
         platform=_one_of(data, "platform", ("python", "viktor"), "python"),
-        python=_matching(data, "python", re.compile(r"3\.[0-9]{1,2}"), default="3.11"),
+        python=_matching(data, "python", r"3\.[0-9]{1,2}", default="3.11"),
         answers_file=_matching(
             data,
             "answers-file",
@@ -235,13 +222,14 @@ def _index(table: Any) -> Index | None:
 
 
 def _package(table: Mapping[str, Any]) -> Package:
-    name = _matching(table, "name", _NAME, what="a package")
-    strategy = _one_of(table, "strategy", ("submodule", "git", "index"), "", what=name)
+    name = _matching(table, "name", NAME_FORM, what="a package")
+    strategy = _one_of(table, "strategy", NAMES, "", what=name)
     requirement = _matching(table, "requirement", _LINE, what=name)
     if strategy == "index":
-        if not _is_plain(requirement, name):
+        package = Package(name=name, strategy=strategy, requirement=requirement)
+        if not strategy_of(package).is_its_line(package):
             raise _wrong(f"the requirement of {name}", "is no `name==version`")
-        return Package(name=name, strategy=strategy, requirement=requirement)
+        return package
     package = Package(
         name=name,
         strategy=strategy,
@@ -260,7 +248,7 @@ def _package(table: Mapping[str, Any]) -> Package:
         raise _wrong(f"user-info of {name}", "is not `user:${VARIABLE}`")
     if strategy == "submodule" and table.get("path", package.path) != package.path:
         raise _wrong(f"the path of {name}", f"is not {package.path}")
-    if not _says_the_same(package):
+    if not strategy_of(package).is_its_line(package):
         raise _wrong(f"the requirement of {name}", "says something else than its table")
     return package
 
@@ -290,34 +278,6 @@ def _constants() -> frozenset[str]:
     return frozenset(user for host in hosts.table() for user in host.users)
 
 
-def _is_plain(requirement: str, name: str) -> bool:
-    """Tell whether a line names a package and versions of it, and nothing else."""
-    try:
-        return needs.name_of(needs.plain(requirement)) == name
-    except needs.Unreadable:
-        return False
-
-
-def _says_the_same(package: Package) -> bool:
-    """Tell whether the line, which pip and uv read, and the rest of the table, which Git gets, are about the same."""
-    found = _DIRECT.fullmatch(package.requirement)
-    if found is None or found["name"] != package.name:
-        return False
-    if package.strategy == "git":
-        marker = found["marker"]
-        if not found["git"] or (marker and not is_marker(marker.strip())):
-            return False
-    elif found["extras"] or found["marker"]:
-        return False
-    scheme, separator, rest = package.url.partition("://")
-    login = f"{package.user_info}@" if package.user_info else ""
-    address = f"{scheme}{separator}{login}{rest}" if separator else package.url
-    address += f"@{package.ref}" if package.ref else ""
-    address += f"#subdirectory={package.subdirectory}" if package.subdirectory else ""
-    typed = re.sub(r"\A[A-Za-z]+(?=://)", lambda one: one[0].lower(), found["address"])
-    return typed == address
-
-
 def _prefixes(data: Mapping[str, Any]) -> tuple[str, ...]:
     prefixes = data.get("private-prefixes", [])
     plain = isinstance(prefixes, list) and all(
@@ -332,14 +292,14 @@ def _prefixes(data: Mapping[str, Any]) -> tuple[str, ...]:
 def _matching(
     table: Mapping[str, Any],
     key: str,
-    pattern: re.Pattern[str],
+    pattern: str,
     *,
     what: str = "",
     default: str | None = None,
 ) -> str:
     value = table.get(key, default)
     if not isinstance(value, str) or (
-        value != default and not pattern.fullmatch(value)
+        value != default and not re.fullmatch(pattern, value)
     ):
         place = f"{key} of {what}" if what else key
         raise _wrong(place, "is missing" if value is None else NO_VALUE)

@@ -10,12 +10,15 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from private_packages.config import Package
 from private_packages.errors import Failure
 from private_packages.git import with_settings
 from private_packages.names import listed, variables_of
+
+if TYPE_CHECKING:
+    from private_packages.config import Package
 
 
 class MissingVariables(Failure):

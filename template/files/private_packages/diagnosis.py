@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from private_packages.errors import GitError
 from private_packages.names import listed
+
+if TYPE_CHECKING:
+    from private_packages.errors import GitError
 
 # What goes wrong on this machine, and what on the way to a host: a local path may hold a word of the second.
 _HERE: tuple[tuple[str, str], ...] = (

@@ -11,6 +11,10 @@ class WrongUsage(Failure):
     """The command line asks for something that does not exist; the exit code is 2."""
 
 
+class Unreadable(Failure):
+    """A package's file cannot be used; the message is a clause about that package."""
+
+
 class GitError(Exception):
     """A Git command failed; `diagnosis.explain` says why in words for a person."""
 

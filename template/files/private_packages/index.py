@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from private_packages.app import App
-from private_packages.config import Index
 from private_packages.credentials import MissingVariables, login
 from private_packages.errors import Failure
 from private_packages.findings import LOGIN
 from private_packages.git import silence_allowed
 from private_packages.names import listed, normalised
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.config import Index
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.5, text/html;q=0.2"
 # A page of ten thousand files has some 4 MB.

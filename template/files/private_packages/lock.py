@@ -17,7 +17,7 @@ from typing import Any
 
 from private_packages.errors import Failure
 from private_packages.files import has_conflict, read_text, remove, write_text
-from private_packages.names import COMMAND, normalised
+from private_packages.names import COMMAND, NAME_FORM, normalised
 
 FILE = "private-packages.lock"
 FORMAT = 1
@@ -26,12 +26,11 @@ _HEAD = (
     "# Commit it. Do not edit it.\n"
     f"format = {FORMAT}\n"
 )
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_STRATEGY = re.compile(r"submodule|git")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+_STRATEGY = r"submodule|git"
+_VERSION = r"[A-Za-z0-9][A-Za-z0-9.!+_-]*"
+_COMMIT = r"[0-9a-f]{40}|[0-9a-f]{64}"
+_SHA256 = r"[0-9a-f]{64}"
+_FILE = r"[A-Za-z0-9][A-Za-z0-9._+!-]*"
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def parse(text: str) -> Lock:
 def _locks(tables: list[dict[str, Any]]) -> Lock:
     lock = Lock()
     for table in tables:
-        name = _plain(_NAME, table["name"])
+        name = _plain(NAME_FORM, table["name"])
         if normalised(name) in lock:
             raise ValueError(f"{name} stands there twice")
         if "commit" in table:
@@ -162,8 +161,8 @@ def _locks(tables: list[dict[str, Any]]) -> Lock:
     return lock
 
 
-def _plain(pattern: re.Pattern[str], value: Any) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+def _plain(pattern: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
         raise ValueError(f"{value!r:.80}")
     return value
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.app import App
 from private_packages.errors import GitError
 from private_packages.findings import Finding
 from private_packages.names import listed
+
+if TYPE_CHECKING:
+    from private_packages.app import App
 
 HERE = Path(__file__).resolve().parent
 FILE = "manifest.txt"

@@ -11,12 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from private_packages.errors import Failure
+from private_packages.errors import Unreadable
 from private_packages.markers import is_marker
+from private_packages.names import NAME_FORM
 
 LARGEST = 1_000_000
 
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 # PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with a bare release.
 _RELEASE = r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*"
 _VERSION = (
@@ -31,13 +31,9 @@ _CLAUSE = (
 )
 _SPECIFIER = rf"(?:{_CLAUSE}(?:\s*,\s*{_CLAUSE})*\s*,?)"
 _REQUIREMENT = (
-    rf"({_NAME})\s*(\[\s*(?:{_NAME}(?:\s*,\s*{_NAME})*)?\s*\])?\s*"
+    rf"({NAME_FORM})\s*(\[\s*(?:{NAME_FORM}(?:\s*,\s*{NAME_FORM})*)?\s*\])?\s*"
     rf"(\(\s*{_SPECIFIER}\s*\)|{_SPECIFIER})?\s*(?:;\s*(.+))?"
 )
-
-
-class Unreadable(Failure):
-    """A package's file cannot be used; the message is a clause about that package."""
 
 
 def read_file(root: Path, name: str) -> str | None:
@@ -125,5 +121,5 @@ def plain(line: str) -> str:
 
 def name_of(line: str) -> str:
     """Return the name in a requirement of plain form."""
-    found = re.match(_NAME, line)
+    found = re.match(NAME_FORM, line)
     return found[0] if found else ""

@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.app import App
 from private_packages.findings import Finding
-from private_packages.lock import Lock, LockedVersion
 from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution, read_compiled
 from private_packages.uv import Uv, UvFailed
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.lock import Lock, LockedVersion
 
 _OPTIONS = (
     *("--quiet", "-", "--no-deps", "--no-build", "--prerelease", "allow"),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.app import App
-from private_packages.config import Package
 from private_packages.credentials import MissingVariables, with_helper
 from private_packages.diagnosis import explain, is_redirect
 from private_packages.errors import Failure, GitError
 from private_packages.findings import LOGIN
 from private_packages.names import COMMAND
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.config import Package
 
 # What speaks protocol 0 answers the first request with all refs (gitprotocol-http(5)).
 _LIST = ("-c", "protocol.version=0", "ls-remote")

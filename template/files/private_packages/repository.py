@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages.config import SUBMODULES
 from private_packages.errors import GitError
-from private_packages.git import Git
+
+if TYPE_CHECKING:
+    from private_packages.git import Git
 
 # In a repository of `.git/modules`: its work tree may be gone, and in a damaged one Git would go up
 # to the superproject's.

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.app import App
 from private_packages.blocks import broken_marks, read_block
-from private_packages.errors import Failure
+from private_packages.errors import Failure, Unreadable
 from private_packages.files import read_text
-from private_packages.needs import Unreadable
-from private_packages.strategies import STRATEGIES
+from private_packages.strategies import strategy_of
+
+if TYPE_CHECKING:
+    from private_packages.app import App
 
 FILE = "requirements.txt"
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
@@ -31,7 +33,7 @@ def body(
     seen: set[str] = set()
     for package in app.config.packages:
         try:
-            found = STRATEGIES[package.strategy].lines(app, package, before)
+            found = strategy_of(package).lines(app, package, before)
         except Unreadable as error:
             failed.append((package.name, str(error)))
             continue

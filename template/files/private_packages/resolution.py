@@ -7,13 +7,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from private_packages import requirements
-from private_packages.allow import Allowed
-from private_packages.app import App
-from private_packages.config import Package
 from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
@@ -22,6 +20,11 @@ from private_packages.needs import is_installable, name_of
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import root_of
 from private_packages.uv import Uv, UvFailed, index_options, names_option
+
+if TYPE_CHECKING:
+    from private_packages.allow import Allowed
+    from private_packages.app import App
+    from private_packages.config import Package
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(.+)")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from private_packages.allow import load
-from private_packages.app import App
 from private_packages.errors import GitError
 from private_packages.findings import Finding
 from private_packages.repository import open_repository
-from private_packages.strategies.base import View
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.strategies.base import View
 
 # Logins in addresses, and tokens of known hosts (POSIX extended regular expressions).
 _PATTERNS = (

@@ -1,8 +1,16 @@
-"""The blocks in the app's shared files, beside that in requirements.txt."""
+"""The blocks in the app's shared files."""
 
 from __future__ import annotations
 
-from private_packages.app import App
+from typing import TYPE_CHECKING
+
+from private_packages import requirements
+from private_packages.blocks import write_block
+from private_packages.errors import Failure
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.report import Report
 
 
 def gitignore(app: App) -> list[str]:
@@ -33,3 +41,21 @@ BLOCKS = {
     ".env.example": env_example,
     ".viktorignore": viktorignore,
 }
+
+
+def write_blocks(app: App, report: Report) -> None:
+    """Bring the marked blocks up to date, each by itself."""
+    try:
+        lines, failed = requirements.body(app)
+        for name, clause in failed:
+            report.fail(name, clause)
+        if write_block(app.folder / requirements.FILE, lines):
+            report.written.append(requirements.FILE)
+    except Failure as error:
+        report.problems.append(str(error))
+    for name, lines_of in BLOCKS.items():
+        try:
+            if write_block(app.folder / name, lines_of(app)):
+                report.written.append(name)
+        except Failure as error:
+            report.problems.append(str(error))

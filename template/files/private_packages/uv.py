@@ -11,11 +11,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.app import App
 from private_packages.credentials import login, with_helper
 from private_packages.errors import Failure
 from private_packages.git import end, git_environment, silence_allowed, start
+
+if TYPE_CHECKING:
+    from private_packages.app import App
 
 OLDEST = (0, 9)
 # What of uv's own variables says where and how, and never what.

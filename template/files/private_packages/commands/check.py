@@ -10,14 +10,12 @@ from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages import allow, secrets
 from private_packages import lock as locking
 from private_packages.agreement import disagreements, read_view
-from private_packages.allow import Allowed
-from private_packages.app import App
 from private_packages.completion import complete
-from private_packages.config import Package
 from private_packages.credentials import no_value
 from private_packages.environment import find, python_of
 from private_packages.findings import INSTALL, LOGIN, Finding, Stop
@@ -26,11 +24,16 @@ from private_packages.names import listed, normalised
 from private_packages.plain_pip import namesakes
 from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution, is_in, resolve
-from private_packages.strategies import STRATEGIES
-from private_packages.strategies.base import View
+from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, root_of
 from private_packages.uv import Uv, UvFailed, find_uv
 from private_packages.versions import is_same
+
+if TYPE_CHECKING:
+    from private_packages.allow import Allowed
+    from private_packages.app import App
+    from private_packages.config import Package
+    from private_packages.strategies.base import View
 
 SUMMARY = "prove where everything that would be installed comes from"
 DESCRIPTION = """\
@@ -108,7 +111,7 @@ def prove(
         asks_more = everywhere and app.config.index and not locked
         elsewhere = pool.submit(ask, None) if asks_more else None
         asked = [
-            pool.submit(STRATEGIES[one.strategy].prove, app, one, view.lock)
+            pool.submit(strategy_of(one).prove, app, one, view.lock)
             for one in app.config.packages
         ]
         answers = _answers(app, asked)

@@ -10,12 +10,11 @@ import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import unquote, urlsplit
 
 from private_packages import config as configuration
 from private_packages import dotenv, findings
-from private_packages.config import Package
 from private_packages.credentials import (
     MissingVariables,
     has_login,
@@ -25,6 +24,9 @@ from private_packages.credentials import (
 )
 from private_packages.errors import Failure
 from private_packages.output import Output
+
+if TYPE_CHECKING:
+    from private_packages.config import Package
 
 # What would end a line of the protocol, or a string of Git's.
 _ENDS = "\r\n\0"

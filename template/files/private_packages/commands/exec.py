@@ -11,9 +11,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages import environment, findings
-from private_packages.app import App
 from private_packages.credentials import (
     MissingVariables,
     login,
@@ -23,6 +23,9 @@ from private_packages.credentials import (
 )
 from private_packages.errors import Failure, WrongUsage
 from private_packages.names import COMMAND
+
+if TYPE_CHECKING:
+    from private_packages.app import App
 
 SUMMARY = "run any command with .env loaded and Git logged in"
 DESCRIPTION = f"""\

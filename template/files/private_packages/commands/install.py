@@ -10,25 +10,30 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from private_packages import lock as locking
 from private_packages import requirements
 from private_packages.agreement import disagreements, read_view
-from private_packages.app import App
-from private_packages.commands import check, status, sync
+from private_packages.commands import check, status
+from private_packages.commands.sync import synchronise
 from private_packages.config import SUBMODULES
 from private_packages.environment import find, python_of
 from private_packages.errors import Failure
 from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
-from private_packages.lock import Lock
 from private_packages.names import normalised
 from private_packages.needs import is_installable
 from private_packages.resolution import Resolution, install
 from private_packages.strategies.submodule import root_of
+from private_packages.submodules.bring import fetch_pins
 from private_packages.uv import Uv, UvFailed, find_uv
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.lock import Lock
 
 SUMMARY = "fetch, check and install everything that the app needs"
 DESCRIPTION = """\
@@ -68,10 +73,8 @@ def run(app: App, options: argparse.Namespace) -> int:
             if options.locked or one.kind in _ALTERED
         ]
     )
-    report = (
-        sync.fetch_pins(app) if options.locked else sync.synchronise(app, at_pins=True)
-    )
-    sync.show(app, report)
+    report = fetch_pins(app) if options.locked else synchronise(app, at_pins=True)
+    report.show(app.output)
     if report.problems:
         app.output.problem("Nothing was installed.", "bad")
         return 1

@@ -11,18 +11,21 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from private_packages import dotenv, hosts, index, remote
-from private_packages.app import App
-from private_packages.config import Config
 from private_packages.credentials import host_of, missing
 from private_packages.errors import Failure, GitError, WrongUsage
 from private_packages.files import why_not
 from private_packages.findings import INSTALL, LOGIN
 from private_packages.git import Git
 from private_packages.names import listed, variables_of
-from private_packages.output import Output
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.config import Config
+    from private_packages.output import Output
 
 SUMMARY = "ask for the values of variables, keep them in .env, and try them"
 DESCRIPTION = """\

@@ -9,20 +9,25 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages import config as configuration
 from private_packages import lock as locking
-from private_packages.app import App
-from private_packages.commands import sync
-from private_packages.config import Package
+from private_packages.commands.sync import synchronise
 from private_packages.errors import Failure, WrongUsage
 from private_packages.files import read_text, write_text
 from private_packages.findings import INSTALL
 from private_packages.names import COMMAND, listed
 from private_packages.output import in_columns
 from private_packages.remote import AT_ONCE
+from private_packages.report import Report
 from private_packages.repository import Repository, open_repository
-from private_packages.strategies import STRATEGIES
+from private_packages.shared_files import write_blocks
+from private_packages.strategies import strategy_of
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.config import Package
 
 SUMMARY = "move a package to another ref or version"
 DESCRIPTION = """\
@@ -66,7 +71,7 @@ def run(app: App, options: argparse.Namespace) -> int:
     try:
         ref = options.ref or _newest(app, package)
         stays = ref == package.ref
-        moved = package if stays else STRATEGIES[package.strategy].at(package, ref)
+        moved = package if stays else strategy_of(package).at(package, ref)
     except Failure as error:
         raise Failure(f"{package.name}: {error}.") from error
     return _move(app, package, moved)
@@ -88,7 +93,7 @@ def _those(app: App) -> str:
 
 def _newest(app: App, package: Package) -> str:
     """Return the newest version; what is pinned to a branch or commit stays there, at its newest commit."""
-    newer = STRATEGIES[package.strategy].newer(app, package)
+    newer = strategy_of(package).newer(app, package)
     return newer[0] if newer else package.ref
 
 
@@ -111,13 +116,13 @@ def _move(app: App, package: Package, moved: Package) -> int:
         packages=tuple(moved if one == package else one for one in app.config.packages),
     )
     try:
-        report = sync.synchronise(replace(app, config=config), anew=package.key)
+        report = synchronise(replace(app, config=config), anew=package.key)
     except BaseException:
         _take_back(app, before, repository)
         raise
     if any(problem.startswith(f"{package.name}: ") for problem in report.problems):
         _take_back(app, before, repository)
-        sync.show(app, report)
+        report.show(app.output)
         app.output.problem(f"{package.name} stays where it was.", "bad")
         return 1
     after = locking.load(app.folder).get(package.key)
@@ -125,7 +130,7 @@ def _move(app: App, package: Package, moved: Package) -> int:
     stays = moved == package and after == locked
     report.outcomes = [one for one in report.outcomes if one.name != package.name]
     app.output.say(f"  {package.name}: {'stays at' if stays else 'moved to'} {at}")
-    sync.show(app, report)
+    report.show(app.output)
     if not stays or report.outcomes:
         app.output.say(f"Next: {INSTALL}", "command")
     return 1 if report.problems else 0
@@ -140,7 +145,7 @@ def _take_back(
             write_text(path, text)
             if repository is not None and path == repository.gitmodules:
                 repository.run("add", "--", str(path))
-    sync.write_blocks(app, sync.Report())
+    write_blocks(app, Report())
 
 
 def _write(
@@ -218,7 +223,7 @@ def _list(app: App, packages: list[Package]) -> int:
 
     def ask(package: Package) -> list[str] | Failure:
         try:
-            return STRATEGIES[package.strategy].newer(app, package)
+            return strategy_of(package).newer(app, package)
         except Failure as error:
             return error
 

@@ -7,12 +7,10 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from private_packages import manifest
 from private_packages.agreement import disagreements, read_view, with_environment
-from private_packages.app import App
-from private_packages.config import Package
 from private_packages.credentials import no_value
 from private_packages.environment import find as find_environment
 from private_packages.environment import scripts_of
@@ -20,9 +18,13 @@ from private_packages.findings import INSTALL, LOGIN, Finding, first_cure
 from private_packages.names import COMMAND, listed
 from private_packages.output import Output, in_columns
 from private_packages.probe import modules_in
-from private_packages.strategies import STRATEGIES
-from private_packages.strategies.base import View
+from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, root_of
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.config import Package
+    from private_packages.strategies.base import View
 
 SUMMARY = "say how each private package stands, and what to type next"
 DESCRIPTION = """\
@@ -108,7 +110,7 @@ def _in_use(view: View, package: Package, found: list[Finding]) -> list[Finding]
     if view.probe is None:
         text = f"the Python in {view.environment} does not start, so nobody can say what is installed"
         return [Finding("no-environment", package.name, text, INSTALL)]
-    return STRATEGIES[package.strategy].use(view, package)
+    return strategy_of(package).use(view, package)
 
 
 def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None:

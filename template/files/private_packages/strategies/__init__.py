@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from typing import TYPE_CHECKING, cast
 
-from private_packages.strategies import git, index, submodule
-from private_packages.strategies.base import Strategy
+if TYPE_CHECKING:
+    from private_packages.config import Package
+    from private_packages.strategies import git, index, submodule
+    from private_packages.strategies.base import Strategy
 
-STRATEGIES: Mapping[str, Strategy] = {
-    "submodule": submodule,
-    "git": git,
-    "index": index,
-}
+    _COMPLETE: tuple[Strategy, ...] = (submodule, git, index)
+
+NAMES = ("submodule", "git", "index")
+
+
+def strategy_of(package: Package) -> Strategy:
+    """Return a package's strategy; what an app does not use is not loaded."""
+    return cast("Strategy", importlib.import_module(f"{__name__}.{package.strategy}"))

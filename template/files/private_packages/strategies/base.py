@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from private_packages.app import App
-from private_packages.config import Package
-from private_packages.findings import Finding
-from private_packages.lock import Lock, Locked
-from private_packages.probe import Probe
-from private_packages.repository import Repository
-from private_packages.submodules.plan import Current
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from private_packages.app import App
+    from private_packages.config import Package
+    from private_packages.findings import Finding
+    from private_packages.lock import Lock, Locked
+    from private_packages.probe import Probe
+    from private_packages.repository import Repository
+    from private_packages.submodules.plan import Current
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class View:
 
 class Strategy(Protocol):
     """A way of getting a package into the app."""
+
+    def is_its_line(self, package: Package) -> bool:
+        """Tell whether a line of the answers is of the strategy's form and says what the other fields say."""
 
     def lines(self, app: App, package: Package, former: Sequence[str]) -> list[str]:
         """Return the package's lines in the block of requirements.txt; ``former`` is the block as it stands.

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from private_packages import remote
-from private_packages.app import App
-from private_packages.config import Package
 from private_packages.errors import Failure
 from private_packages.findings import INSTALL, SYNC, Finding
-from private_packages.lock import Lock, LockedCommit
-from private_packages.names import COMMAND
-from private_packages.probe import Installed
-from private_packages.strategies.base import View
+from private_packages.lock import LockedCommit
+from private_packages.markers import is_marker
+from private_packages.names import COMMAND, NAME_FORM
 from private_packages.submodules.plan import fits
 from private_packages.versions import newer_than
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from private_packages.app import App
+    from private_packages.config import Package
+    from private_packages.lock import Lock
+    from private_packages.probe import Installed
+    from private_packages.strategies.base import View
+
+# `name[extras] @ git+address ; marker`, as it was typed.
+LINE = (
+    rf"(?P<name>{NAME_FORM})\s*(?P<extras>\[\s*(?:{NAME_FORM}(?:\s*,\s*{NAME_FORM})*)?\s*\])?\s*@\s*"
+    r"(?P<git>git\+)?(?P<address>\S+)(?:\s+;\s*(?P<marker>.+))?"
+)
+
+
+def is_its_line(package: Package) -> bool:
+    """Tell whether the line, which pip and uv read, and the fields, which Git gets, are about the same."""
+    found = re.fullmatch(LINE, package.requirement)
+    if found is None or not found["git"]:
+        return False
+    marker = found["marker"]
+    return (not marker or is_marker(marker.strip())) and says_the_same(found, package)
+
+
+def says_the_same(found: re.Match[str], package: Package) -> bool:
+    """Tell whether a line that was matched and the package's fields name one repository and ref."""
+    scheme, separator, rest = package.url.partition("://")
+    login = f"{package.user_info}@" if package.user_info else ""
+    address = f"{scheme}{separator}{login}{rest}" if separator else package.url
+    address += f"@{package.ref}" if package.ref else ""
+    address += f"#subdirectory={package.subdirectory}" if package.subdirectory else ""
+    typed = re.sub(r"\A[A-Za-z]+(?=://)", lambda one: one[0].lower(), found["address"])
+    return typed == address and found["name"] == package.name
 
 
 def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from private_packages.app import App
-from private_packages.config import Package
-from private_packages.errors import Failure
+from private_packages.errors import Failure, Unreadable
 from private_packages.findings import INSTALL, Finding
-from private_packages.lock import Lock, LockedVersion
+from private_packages.lock import LockedVersion
 from private_packages.names import COMMAND
-from private_packages.strategies.base import View
+from private_packages.needs import name_of, plain
 from private_packages.strategies.git import imported_from_elsewhere
 from private_packages.versions import is_same, key_of, newer_than
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from private_packages.app import App
+    from private_packages.config import Package
     from private_packages.index import OfferedFile
+    from private_packages.lock import Lock
+    from private_packages.strategies.base import View
 
 _PIN = re.compile(r"([^<>=!~();]*?)(\(?\s*==\s*)([^\s*;(),]+)(\s*\)?\s*(?:;.*)?)")
+
+
+def is_its_line(package: Package) -> bool:
+    """Tell whether a line names a package and versions of it, and nothing else."""
+    try:
+        return name_of(plain(package.requirement)) == package.name
+    except Unreadable:
+        return False
 
 
 def pin_of(package: Package) -> str:

@@ -7,26 +7,39 @@ there the finder in `app/_submodules.py` serves it, and what it needs is taken o
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.app import App
-from private_packages.config import Package
+from private_packages.errors import Unreadable
 from private_packages.files import read_text
 from private_packages.findings import INSTALL, SYNC, Finding
-from private_packages.lock import LockedCommit
 from private_packages.names import COMMAND, normalised
-from private_packages.needs import Unreadable, is_installable, name_of, requirements_of
+from private_packages.needs import is_installable, name_of, requirements_of
 from private_packages.probe import modules_in
 from private_packages.strategies import git
-from private_packages.strategies.base import View
 from private_packages.submodules.plan import Folder, Module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from private_packages.app import App
+    from private_packages.config import Package
+    from private_packages.lock import LockedCommit
+    from private_packages.strategies.base import View
 
 # A submodule's line is a Git line; what is pinned stays, whatever moved upstream.
 at = git.at
 is_made = git.is_made
 newer = git.newer
 prove = git.prove
+
+
+def is_its_line(package: Package) -> bool:
+    """Tell whether the line and the fields, which Git gets, are about the same; it has no extras and no marker."""
+    found = re.fullmatch(git.LINE, package.requirement)
+    if found is None or found["extras"] or found["marker"]:
+        return False
+    return git.says_the_same(found, package)
 
 
 def root_of(app: App, package: Package) -> Path:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from private_packages.app import App
 from private_packages.diagnosis import explain
 from private_packages.errors import GitError
 from private_packages.files import again, read_text, remove, rename, why_not, write_text
 from private_packages.git import quoted
-from private_packages.repository import Repository
+from private_packages.report import Outcome
 from private_packages.submodules.fetch import Fetcher, NotDone, PutInPlace
 from private_packages.submodules.gitdir import read_link, relative_path, write_link
 from private_packages.submodules.plan import (
@@ -36,6 +35,10 @@ from private_packages.submodules.plan import (
 from private_packages.submodules.state import Settings, read_settings
 from private_packages.submodules.work import edited_in_half, work_in
 
+if TYPE_CHECKING:
+    from private_packages.app import App
+    from private_packages.repository import Repository
+
 _T = TypeVar("_T")
 # Git lists keys in small letters; people write them so.
 _SPELLINGS = {
@@ -50,15 +53,6 @@ _VERBS = {
     Replace: "fetched from its new address at",
     Populate: "fetched at",
 }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one package: ``done`` or not, and a clause that says so."""
-
-    name: str
-    done: bool
-    text: str
 
 
 @dataclass

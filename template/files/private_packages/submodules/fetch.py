@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from private_packages import remote
-from private_packages.app import App
 from private_packages.diagnosis import is_missing_ref
 from private_packages.errors import Failure, GitError
 from private_packages.files import read_text, remove, rename, write_text
@@ -33,6 +33,9 @@ from private_packages.submodules.plan import (
 )
 from private_packages.submodules.state import JOURNAL, Settings, has_files
 from private_packages.submodules.work import edited_in_half, work_in
+
+if TYPE_CHECKING:
+    from private_packages.app import App
 
 # What may be a commit: `git clone --branch` does not find one.
 _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")

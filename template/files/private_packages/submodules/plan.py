@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from private_packages.config import Package
-from private_packages.lock import LockedCommit
+if TYPE_CHECKING:
+    from private_packages.config import Package
+    from private_packages.lock import LockedCommit
 
 OURS = "copier-private-packages"
 

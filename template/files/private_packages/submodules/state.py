@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.config import Config
 from private_packages.errors import GitError
 from private_packages.files import read_text
 from private_packages.lock import Lock, LockedCommit
-from private_packages.repository import Repository
 from private_packages.submodules.gitdir import head_of, read_link
 from private_packages.submodules.plan import (
     OURS,
@@ -22,6 +21,10 @@ from private_packages.submodules.plan import (
     Section,
     Wanted,
 )
+
+if TYPE_CHECKING:
+    from private_packages.config import Config
+    from private_packages.repository import Repository
 
 _CONFLICT = b"<<<<<<< "
 # In a submodule's repository as long as files are checked out in place: a killed run leaves it behind.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from private_packages.errors import GitError
 from private_packages.files import remove
 from private_packages.git import quoted
-from private_packages.repository import Repository
 from private_packages.submodules.plan import Module
 from private_packages.submodules.state import has_files, read_module
+
+if TYPE_CHECKING:
+    from private_packages.repository import Repository
 
 # How the reflog begins about what makes a commit (git-reflog(1)); a fast-forward makes none.
 _MADE = ("commit", "merge", "rebase", "cherry-pick", "revert", "am", "pull")
