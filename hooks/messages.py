@@ -11,6 +11,7 @@ from pathlib import Path
 from private_packages.app import App
 from private_packages.findings import INSTALL, LOGIN, SYNC
 from private_packages.names import COMMAND
+from private_packages.viktor import entry_of, import_line, imports_finder
 
 # What a line is, for its colour.
 Line = tuple[str, str]
@@ -22,7 +23,10 @@ def next_steps(app: App, environ: Mapping[str, str]) -> Iterator[Line]:
     if not operation:
         return
     update = operation == "update"
-    yield f"{app.folder.name} is {'up to date' if update else 'ready'}. Next:", "good"
+    done = (
+        "up to date" if update else "ready" if app.config.start == "new" else "ready for its private packages"
+    )
+    yield f"{app.folder.name} is {done}. Next:", "good"
     yield "", ""
     for step in commands(app, environ, update=update):
         yield f"  {step}", "aside" if step.startswith("#") else "command"
@@ -37,16 +41,22 @@ def commands(app: App, environ: Mapping[str, str], *, update: bool) -> Iterator[
         yield "python -m pip install uv"
     if app.missing_variables():
         yield LOGIN
+    if app.config.platform == "viktor" and app.config.of("submodule") and not imports_finder(app.folder):
+        yield f"# let the first line of code in {entry_of(app.folder)} be: {import_line(app.folder)}"
     yield INSTALL
-    yield f"{COMMAND} exec python -m unittest"
-    if not update:
+    if app.config.start == "new":
+        yield f"{COMMAND} exec python -m unittest"
+    if not update and app.config.start == "new":
         if app.config.platform == "viktor":
             yield f"{COMMAND} exec viktor-cli install"
             yield f"{COMMAND} exec viktor-cli start"
         else:
             yield f"{COMMAND} exec python -m app"
     yield "git add --all ."
-    yield f'git commit -m "{"Update" if update else "Start"} from the template"'
+    if app.config.start == "existing" and not update:
+        yield 'git commit -m "Add private packages"'
+    else:
+        yield f'git commit -m "{"Update" if update else "Start"} from the template"'
 
 
 def finish(folder: Path, app: App | None, environ: Mapping[str, str]) -> Iterator[Line]:

@@ -1,11 +1,13 @@
 """What Copier runs after a copy, and after the merge of an update: the app's own command, from the template's clone.
 
 It exits with 0 even when a package could not be fetched, because Copier deletes a new app whose task fails;
-PRIVATE_PACKAGES_STRICT=1 makes it exit with 1.
+PRIVATE_PACKAGES_STRICT=1 makes it exit with 1. Where the unit cannot be put into an app that exists already, nothing
+is changed there, and it exits with 1, too.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -18,10 +20,12 @@ if __name__ == "__main__" and sys.platform != "win32":
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "template" / "files"))
 
+from adoption import Refused, is_first, look_at
 from folder import put
 from messages import finish, next_steps
 from private_packages.app import App, open_app
 from private_packages.commands.sync import synchronise
+from private_packages.config import load
 from private_packages.diagnosis import explain_local
 from private_packages.errors import Failure, GitError
 from private_packages.files import why_not
@@ -30,19 +34,32 @@ from private_packages.report import Report
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Sync the app in the current folder; the exit code is 1 only in strict mode and with something missing."""
+    """Sync the app in the current folder.
+
+    The exit code is 1 in strict mode with something missing, and where an existing app cannot take the unit.
+    """
+    parser = argparse.ArgumentParser(prog="sync.py", description=__doc__)
+    parser.add_argument(
+        "--quiet", action=argparse.BooleanOptionalAction, default=False, help="say only what is wrong"
+    )
+    options = parser.parse_args(arguments)
     stage = (environ.get("STAGE", "task"), environ.get("COPIER_OPERATION", "copy"))
     if stage not in {("task", "copy"), ("after", "update")}:
         return 0
-    output = Output(sys.stderr, environ, quiet="--quiet" in arguments)
+    output = Output(sys.stderr, environ, quiet=options.quiet)
     app: App | None = None
     report = Report()
     try:
         answer_signals()
+        if is_first(Path.cwd()) and load(Path.cwd()).start == "existing":
+            look_at(open_app(Path.cwd(), environ, output))
         for name in put(Path.cwd()):
             output.say(f"  private_packages/{name}: your edit gave way to the template's file; Git has it")
         app = open_app(Path.cwd(), environ, output)
-        report = synchronise(app, make_repository=True)
+        report = synchronise(app, make_repository=app.config.start == "new")
+    except Refused as error:
+        output.problem(f"Nothing was changed. {error}", "bad")
+        return 1
     except KeyboardInterrupt:
         # What is left takes milliseconds, and Copier keeps the app only if it comes to its end.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

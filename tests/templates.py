@@ -54,6 +54,7 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
     ]
     typed = " ".join([*(one["requirement"] for one in packages), answers.get("index_url", "")])
     context = {
+        "start": "new",
         "app_name": "An app",
         "app_slug": "an-app",
         "platform": "python",
@@ -63,7 +64,7 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         "has_submodules": any(one["strategy"] == "submodule" for one in packages),
         "variables": list(dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", typed))),
         "_copier_answers": {"_src_path": "x", **answers},
-        "_copier_conf": SimpleNamespace(answers_file=PurePosixPath(".copier-answers.yml")),
+        "_copier_conf": SimpleNamespace(answers_file=PurePosixPath(".copier-answers.yml"), skip_tasks=False),
         **answers,
     }
     return {

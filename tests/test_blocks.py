@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from private_packages.blocks import BEGIN, END, read_block, with_block, write_block
+from private_packages.blocks import BEGIN, END, block_in, read_block, with_block, write_block
 from private_packages.errors import Failure
 from templates import macros
 
@@ -42,8 +42,10 @@ def test_the_templates_know_the_same_marks():
 def test_a_new_block_goes_below_everything_and_comes_off_again(text: str, body: list[str]):
     added = with_block(text, body)
     assert read_block(added) == body
-    assert added.startswith(ended(text)) and added.endswith(f"{END}\n")
-    assert with_block(added, []) == ended(text)
+    # Where the text has no end of line at its end, the block has none either: so it comes off again.
+    assert added.startswith(ended(text))
+    assert added.endswith(f"{END}\n" if text.endswith("\n") or not text else END)
+    assert with_block(added, []) == text
     assert with_block(text, []) == text
 
 
@@ -84,9 +86,9 @@ def test_a_block_that_goes_leaves_one_blank_line_where_it_stood_between_two(text
     ("before", "after"),
     [
         (None, MARKED),
-        ("", MARKED),
+        ("", f"\n{MARKED}"),
         ("requests\n", f"requests\n\n{MARKED}"),
-        ("requests", f"requests\n\n{MARKED}"),
+        ("requests", f"requests\n\n{MARKED}"[:-1]),
         (f"a\n{BEGIN}\n{END}\nb\n", f"a\n{MARKED}b\n"),
         (f"a\n{BEGIN}  \nold\n{END}\t\nb", f"a\n{MARKED}b"),
     ],
@@ -104,6 +106,52 @@ def test_a_file_keeps_its_own_line_endings(tmp_path: Path, before: str | None, a
     stamp = file.stat().st_mtime_ns
     assert not write_block(file, BODY)
     assert file.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a\r\nb\nc\r\n",
+        b"a\nb\r\n\r\n",
+        b"a\rb\x0cc",
+        b"\xef\xbb\xbfa\r\n",
+        "a==1\r\nb==2\r\n".encode("utf-16"),
+        "a==1\r\nb==2".encode("utf-16"),
+        b"\xfe\xff" + "a==1\n".encode("utf-16-be"),
+        b"caf\xe9\n",
+    ],
+    ids=[
+        "empty",
+        "mixed",
+        "mixed too",
+        "no end",
+        "BOM",
+        "UTF-16",
+        "UTF-16, no end",
+        "UTF-16, big end first",
+        "Latin-1",
+    ],
+)
+def test_a_file_is_the_same_byte_for_byte_when_its_block_has_come_and_gone(tmp_path: Path, content: bytes):
+    file = tmp_path / "requirements.txt"
+    file.write_bytes(content)
+    assert write_block(file, BODY)
+    assert block_in(file) == BODY
+    with_it = file.read_bytes()
+    assert with_it.startswith(content)
+    assert write_block(file, ["other==1"])
+    assert write_block(file, BODY)
+    assert file.read_bytes() == with_it
+    assert write_block(file, [])
+    assert file.read_bytes() == content
+
+
+def test_a_file_that_was_made_for_its_block_goes_with_it(tmp_path: Path):
+    file = tmp_path / ".viktorignore"
+    assert write_block(file, BODY)
+    assert write_block(file, [])
+    assert not file.exists()
 
 
 def test_bytes_that_are_no_text_survive(tmp_path: Path):

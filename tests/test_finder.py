@@ -8,16 +8,13 @@ import textwrap
 import venv
 from pathlib import Path
 
-import jinja2
+import private_packages.app
 import pytest
+from private_packages import viktor
+from private_packages.config import Config, Package
+from private_packages.git import Git
+from private_packages.output import Output
 
-TEMPLATE = (
-    Path(__file__).resolve().parents[1]
-    / "template"
-    / "files"
-    / "app"
-    / "{{ '_submodules.py' if platform == 'viktor' }}.jinja"
-)
 SENTENCE = "app/submodules/acme-beams is empty. Run: python -m private_packages install"
 BEAMS = {
     "src/acme_beams/__init__.py": "def where(_: object = None) -> str:\n    return __file__\n",
@@ -29,21 +26,20 @@ UNITS = {
 }
 
 
-def finder(**subdirectories: str) -> str:
-    """The rendered file for submodules of these names, with `_` for `-`, among packages of other strategies."""
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
-    )
+def finder(folder: Path, **subdirectories: str) -> str:
+    """The file that `sync` writes for submodules of these names, with `_` for `-`, among other packages."""
+    (folder / "app").mkdir(parents=True, exist_ok=True)
+    (folder / "app" / "__init__.py").touch()
     packages = [
-        {"name": "acme-loads", "key": "acme-loads", "strategy": "git"},
+        Package("acme-loads", "git", "acme-loads @ git+https://github.com/acme/loads.git"),
         *(
-            {"name": name.replace("_", "-"), "key": name.replace("_", "-"), "strategy": "submodule"}
-            | ({"subdirectory": subdirectory} if subdirectory else {})
+            Package(name.replace("_", "-"), "submodule", "", subdirectory=subdirectory)
             for name, subdirectory in subdirectories.items()
         ),
-        {"name": "acme-plots", "key": "acme-plots", "strategy": "index", "subdirectory": ""},
+        Package("acme-plots", "index", "acme-plots==1"),
     ]
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(packages=packages)
+    config = Config("new", "viktor", "3.13", ".copier-answers.yml", (), None, tuple(packages))
+    return viktor.finder(private_packages.app.App(folder, config, {}, Git({}), Output(sys.stderr, {})))
 
 
 class App:
@@ -62,7 +58,7 @@ class App:
 
     def declare(self, **subdirectories: str) -> None:
         """Make the finder for these submodules, whatever folders there are."""
-        self.write("app/_submodules.py", finder(**subdirectories))
+        self.write("app/_submodules.py", finder(self.folder, **subdirectories))
 
     def submodule(self, name: str, files: dict[str, str]) -> Path:
         folder = self.folder / "app" / "submodules" / name
@@ -124,7 +120,7 @@ class TestTheFile:
     @pytest.fixture
     def rendered(self, tmp_path: Path) -> Path:
         file = tmp_path / "_submodules.py"
-        file.write_text(finder(acme_beams="", acme_units="python/units"), encoding="utf-8")
+        file.write_text(finder(tmp_path, acme_beams="", acme_units="python/units"), encoding="utf-8")
         return file
 
     def test_names_the_submodules_and_no_other_package(self, rendered: Path):

@@ -446,9 +446,9 @@ def test_an_app_that_moves_to_viktor_is_told_which_line_its_own_code_lacks(
 ):
     app = theirs("submodule", tmp_path)
     app.update(platform="viktor")
-    assert app.findings() == {"no-finder": None}
+    assert app.findings("") == {"no-finder": None}
     app.write("app/__init__.py", f"from app import _submodules\n{app.read('app/__init__.py')}")
-    assert app.findings() == {}
+    assert app.findings("") == app.findings() == {}
 
 
 @pytest.mark.parametrize("conflict", ["inline", "rej"])

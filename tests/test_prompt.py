@@ -55,6 +55,7 @@ def answer(terminal: pexpect.spawn, *keys_by_question: tuple[str, str]) -> None:
 def test_enter_at_every_question_gives_an_app_without_packages(terminal: pexpect.spawn, tmp_path: Path):
     answer(
         terminal,
+        ("Is there an app already", "\r"),
         ("called", "\r"),
         ("does the app run", "\r"),
         ("get its private packages", "\r"),
@@ -74,6 +75,7 @@ def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, t
     url = "https://${ACME_USER}:${ACME_PASSWORD}@packages.example.com/simple/"
     answer(
         terminal,
+        ("Is there an app already", "\r"),
         ("called", "\r"),
         ("does the app run", "\r"),
         ("get its private packages", f"{DOWN} {DOWN} \r"),
@@ -96,7 +98,13 @@ def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, t
 
 def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pexpect.spawn, tmp_path: Path):
     """The screen has one line for it, and Copier's own words fill two thirds, so the cause comes first."""
-    answer(terminal, ("called", "\r"), ("does the app run", "\r"), ("get its private packages", "\r"))
+    answer(
+        terminal,
+        ("Is there an app already", "\r"),
+        ("called", "\r"),
+        ("does the app run", "\r"),
+        ("get its private packages", "\r"),
+    )
     terminal.expect("are submodules")
     terminal.expect_exact("\x1b[?25h")
     terminal.send(f"acme-beams @ https://ghp_0123456789@github.com/acme/beams.git{ALT_ENTER}")
@@ -126,6 +134,7 @@ class TestACatalogue:
     def test_is_a_list_to_tick_and_no_line_is_asked_for(self, terminal: pexpect.spawn, tmp_path: Path):
         answer(
             terminal,
+            ("Is there an app already", "\r"),
             ("called", "\r"),
             ("does the app run", "\r"),
             ("get its private packages", "\r"),
@@ -145,6 +154,7 @@ class TestACatalogue:
         line = "their-own @ git+https://git.acme.example/theirs.git@main"
         answer(
             terminal,
+            ("Is there an app already", "\r"),
             ("called", "\r"),
             ("does the app run", "\r"),
             ("get its private packages", "\r"),

@@ -35,6 +35,7 @@ def answers_with(strategy: str, lines: str, **more: Any) -> dict[str, Any]:
 def test_the_questions_are_the_public_interface():
     """Data files of other people rely on the names and their order."""
     assert questions() == [
+        "start",
         "app_name",
         "platform",
         "strategies",

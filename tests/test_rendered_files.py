@@ -179,7 +179,7 @@ def test_the_command_would_write_the_same_blocks(app: Path):
     bodies = {name: lines_of(here) for name, lines_of in shared_files.BLOCKS.items()}
     lines, unreadable = requirements.body(here)
     assert unreadable == []
-    for name, body in {requirements.FILE: lines, **bodies}.items():
+    for name, body in {"requirements.txt": lines, **bodies}.items():
         before = (app / name).read_bytes() if (app / name).exists() else b""
         assert before.count(BEGIN.encode()) == before.count(END.encode()) == bool(body), name
         assert not write_block(app / name, body), name

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
 from private_packages import probe, requirements, shared_files
-from private_packages.blocks import read_block
+from private_packages.blocks import block_in
 from private_packages.environment import find, python_of
 from private_packages.errors import GitError
-from private_packages.files import read_text
 from private_packages.findings import SYNC, Finding
 from private_packages.lock import is_needed_only
 from private_packages.names import normalised, without_login
 from private_packages.probe import Probe, modules_in
+from private_packages.project import file_of
 from private_packages.repository import Repository, open_repository
 from private_packages.strategies import strategy_of
 from private_packages.strategies.base import View
 from private_packages.submodules.state import read_current, wanted_submodules
+from private_packages.viktor import finder_of, is_written
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -60,6 +61,7 @@ def with_environment(view: View, python: Path | None = None) -> View:
             view.app.folder,
             modules,
             {one.key for one in view.app.config.packages},
+            start=view.app.config.platform == "viktor" and bool(roots),
         )
     except (OSError, ValueError):
         found = None
@@ -128,7 +130,8 @@ def _unwanted(view: View) -> Iterator[Finding]:
 def _blocks(view: View) -> Iterator[Finding]:
     """Find marked blocks that are not as the command writes them. Raises `Failure` for broken marks."""
     app = view.app
-    former = requirements.current_block(app)
+    file = file_of(app.folder)
+    former = block_in(file)
     lines, failed = requirements.body(app, former)
     yield from (Finding("unreadable", name, clause) for name, clause in failed)
     if not failed and lines != former:
@@ -136,22 +139,19 @@ def _blocks(view: View) -> Iterator[Finding]:
             (line for line in [*former, *lines] if (line in former) != (line in lines)),
             "",
         )
-        text = f"the block in {requirements.FILE} is not what {SYNC.rpartition(' ')[2]} writes"
+        text = f"the block in {file.relative_to(app.folder).as_posix()} is not what {SYNC.rpartition(' ')[2]} writes"
         yield Finding(
             "block",
             "",
             f"{text} (`{without_login(changed)}`)" if changed else text,
             SYNC,
         )
+    if not is_written(app):
+        name = finder_of(app.folder).relative_to(app.folder).as_posix()
+        yield Finding("finder", "", f"{name} is not what sync writes", SYNC)
     for name, lines_of in shared_files.BLOCKS.items():
         expected = lines_of(app)
-        try:
-            here = read_block(read_text(app.folder / name)) or []
-        except FileNotFoundError:
-            here = []
-        except ValueError:
-            here = ["broken marks"]
-        if here != expected:
+        if block_in(app.folder / name) != expected:
             yield Finding(
                 "block", "", f"the block in {name} is not what sync writes", SYNC
             )

@@ -111,10 +111,11 @@ class Index:
 class Config:
     """All that is wanted.
 
-    ``platform`` is ``python`` or ``viktor``; ``python`` the oldest version that the app runs on, such as
+    ``start`` is ``new`` or ``existing``: whether the app was there before the unit. ``platform`` is ``python`` or ``viktor``; ``python`` the oldest version that the app runs on, such as
     ``3.13``; ``answers_file`` where Copier keeps the answers, from the app's folder.
     """
 
+    start: str
     platform: str
     python: str
     answers_file: str
@@ -179,6 +180,7 @@ def parse(text: str) -> Config:
     ):
         raise _wrong("packages", "are no list of tables")
     config = Config(
+        start=_one_of(data, "start", ("new", "existing"), "new"),
         platform=_one_of(data, "platform", ("python", "viktor"), "python"),
         python=_matching(data, "python", r"3\.[0-9]{1,2}", default="3.11"),
         answers_file=_matching(

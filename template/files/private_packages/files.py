@@ -20,6 +20,8 @@ from pathlib import Path
 
 # How long Windows' refusals are outwaited, in seconds.
 PATIENCE = 2.0
+# The byte order marks of UTF-16 (the encodings keep them at the text's beginning).
+_MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
 def read_text(path: Path) -> str:
@@ -28,6 +30,25 @@ def read_text(path: Path) -> str:
     Raises OSError.
     """
     return path.read_bytes().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def read_exactly(path: Path) -> tuple[str, str]:
+    """Return a text with its own line endings, and its encoding; a byte order mark stays at the text's beginning.
+
+    UTF-8, or UTF-16 with its mark, as PowerShell 5.1 writes it; bytes that are neither survive `write_exactly`.
+    Raises OSError.
+    """
+    content = path.read_bytes()
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, "surrogatepass"), encoding
+    return content.decode("utf-8", "surrogateescape"), "utf-8"
+
+
+def write_exactly(path: Path, text: str, encoding: str = "utf-8") -> None:
+    """Replace a file's text as it is, as `read_exactly` returned it. Raises OSError."""
+    errors = "surrogateescape" if encoding == "utf-8" else "surrogatepass"
+    _write(path, text.encode(encoding, errors))
 
 
 def has_conflict(text: str) -> bool:
@@ -43,6 +64,10 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
     before = path.read_bytes() if path.exists() else b""
     ending = b"\r\n" if b"\r\n" in before else b"\n"
     content = text.encode("utf-8", "surrogateescape").replace(b"\n", ending)
+    _write(path, content, private=private)
+
+
+def _write(path: Path, content: bytes, *, private: bool = False) -> None:
     if path.is_symlink() or _is_hidden(path):
         with path.open("r+b") as file:
             file.write(content)
@@ -54,7 +79,7 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        if before and not private:
+        if path.exists() and not private:
             beside.chmod(stat.S_IMODE(path.stat().st_mode))
         again(lambda: beside.replace(path))
     except BaseException as error:

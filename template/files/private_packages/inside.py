@@ -5,12 +5,15 @@ Only the standard library and `markers`: that Python need not have anything else
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from importlib import metadata
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +67,24 @@ def _origins(modules: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def _start() -> str:
+    """Import the app as VIKTOR does; return why the finder of the submodules is not at work, or nothing."""
+    try:
+        # What the app prints is not the answer.
+        with contextlib.redirect_stdout(io.StringIO()):
+            importlib.import_module("app")
+    except BaseException as error:
+        return f"the app does not start: {type(error).__name__}: {error}".rstrip(": ")
+    finders = {getattr(one, "folder", None) for one in sys.meta_path}
+    return "" if Path.cwd().resolve() / "app" / "submodules" in finders else "no finder"
+
+
 def _main() -> None:
     question = json.load(sys.stdin)
     app = Path(question["app"])
     # As `python -m app` finds modules.
     sys.path[0] = str(app)
-    finder = app / "app" / "_submodules.py"
-    if finder.is_file():
-        spec = spec_from_file_location("_submodules", finder)
-        if spec and spec.loader:
-            module = module_from_spec(spec)
-            sys.modules["_submodules"] = module
-            spec.loader.exec_module(module)
+    entry = _start() if question["start"] else ""
     distributions = _distributions(question["private"])
     modules = {
         name for one in distributions.values() for name in one.get("modules", ())
@@ -84,6 +93,7 @@ def _main() -> None:
         "distributions": distributions,
         "origins": _origins({*question["modules"], *modules}),
         "environment": environment(),
+        "entry": entry,
     }
     json.dump(answer, sys.stdout)
 

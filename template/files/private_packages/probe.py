@@ -65,11 +65,16 @@ class Installed:
 
 @dataclass(frozen=True)
 class Probe:
-    """``distributions`` by normalised name, ``origins`` of top-level modules, what markers are about."""
+    """``distributions`` by normalised name, ``origins`` of top-level modules, what markers are about.
+
+    ``entry`` says what came of importing VIKTOR's entry point, if that was asked: empty where it imports the
+    finder, else why not.
+    """
 
     distributions: Mapping[str, Installed]
     origins: Mapping[str, Path]
     environment: Mapping[str, str]
+    entry: str = ""
 
     def installed(self, name: str) -> Installed | None:
         """Return what is installed under a name."""
@@ -113,14 +118,21 @@ def modules_in(root: Path) -> set[str]:
 
 
 def look(
-    python: Path, app: Path, modules: Iterable[str], private: Iterable[str] = ()
+    python: Path,
+    app: Path,
+    modules: Iterable[str],
+    private: Iterable[str] = (),
+    *,
+    start: bool = False,
 ) -> Probe:
     """Ask an environment's Python about modules and private names, which are normalised.
+
+    ``start`` has VIKTOR's entry point imported first, as the platform does.
 
     Raises OSError and ValueError when it gives no answer.
     """
     wanted = {"modules": sorted(modules), "private": sorted(private)}
-    question = json.dumps({"app": str(app), **wanted})
+    question = json.dumps({"app": str(app), "start": start, **wanted})
     done = subprocess.run(
         [python, "-B", "-X", "utf8", Path(__file__).with_name("inside.py")],
         cwd=app,
@@ -140,6 +152,7 @@ def look(
         },
         origins={name: Path(origin) for name, origin in answer["origins"].items()},
         environment=answer["environment"],
+        entry=answer["entry"],
     )
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages.blocks import broken_marks, read_block
+from private_packages.blocks import block_in
 from private_packages.errors import Failure, Unreadable
-from private_packages.files import read_text
+from private_packages.files import read_exactly
+from private_packages.needs import is_installable
+from private_packages.project import file_of, manager_of
 from private_packages.strategies import strategy_of
 
 if TYPE_CHECKING:
     from private_packages.app import App
 
-FILE = "requirements.txt"
+_ITSELF = "-e ."
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 
 
@@ -25,10 +27,13 @@ def body(
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the lines of the block, and for each package that could not be read its name and why.
 
-    ``former`` is the block as it stands; None reads it. Raises `Failure` when the block is damaged.
+    ``former`` is the block as it stands; None reads it. An app that another manager looks after has none. Raises
+    `Failure` when the block is damaged.
     """
-    before = current_block(app) if former is None else former
-    lines = option_lines(app)
+    if manager_of(app):
+        return [], []
+    before = block_in(file_of(app.folder)) if former is None else former
+    lines = [*option_lines(app), *_app_itself(app, before)]
     failed: list[tuple[str, str]] = []
     seen: set[str] = set()
     for package in app.config.packages:
@@ -43,6 +48,23 @@ def body(
     return lines, failed
 
 
+def _app_itself(app: App, former: Sequence[str]) -> list[str]:
+    """Return the line that installs the app, where its pyproject.toml alone says what it needs (PEP 621).
+
+    Once it is there it stays: a person may add lines of their own below it.
+    """
+    if not app.config.packages:
+        return []
+    if _ITSELF in former:
+        return [_ITSELF]
+    if app.config.platform == "viktor" or file_of(app.folder).exists():
+        return []
+    try:
+        return [_ITSELF] if is_installable(app.folder) else []
+    except Unreadable:
+        return []
+
+
 def option_lines(app: App) -> list[str]:
     """Return the line that names the private index to pip and uv."""
     index = app.config.index
@@ -53,16 +75,6 @@ def option_lines(app: App) -> list[str]:
     ]
 
 
-def current_block(app: App) -> list[str]:
-    """Return the block as it stands; empty where there is none. Raises `Failure`."""
-    try:
-        return read_block(read_text(app.folder / FILE)) or []
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        raise broken_marks(FILE, error) from error
-
-
 @dataclass(frozen=True)
 class Line:
     """One logical line: comments are gone, continued lines are joined; ``place`` is ``requirements.txt:3``."""
@@ -71,18 +83,18 @@ class Line:
     place: str
 
 
-def read(folder: Path, name: str = FILE) -> Iterator[Line]:
+def read(folder: Path) -> Iterator[Line]:
     """Yield the lines that an installer reads, those of included files in their place (pip, "Requirements File Format").
 
     Only files inside the app are included. Raises `Failure`.
     """
-    yield from _read(folder, folder / name, frozenset())
+    yield from _read(folder, file_of(folder), frozenset())
 
 
 def _read(folder: Path, path: Path, above: frozenset[Path]) -> Iterator[Line]:
     place = path.name if path.parent == folder else path.relative_to(folder).as_posix()
     try:
-        text = read_text(path)
+        text, _ = read_exactly(path)
     except FileNotFoundError as error:
         raise Failure(
             f"There is no {place}; take it back with `git checkout -- {place}`."

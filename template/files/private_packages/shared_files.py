@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from private_packages import requirements
 from private_packages.blocks import write_block
 from private_packages.errors import Failure
+from private_packages.project import file_of
+from private_packages.viktor import finder_of, write_finder
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -44,13 +46,21 @@ BLOCKS = {
 
 
 def write_blocks(app: App, report: Report) -> None:
-    """Bring the marked blocks up to date, each by itself."""
+    """Bring the marked blocks and VIKTOR's finder up to date, each by itself."""
     try:
         lines, failed = requirements.body(app)
         for name, clause in failed:
             report.fail(name, clause)
-        if write_block(app.folder / requirements.FILE, lines):
-            report.written.append(requirements.FILE)
+        file = file_of(app.folder)
+        if write_block(file, lines):
+            report.written.append(file.relative_to(app.folder).as_posix())
+    except Failure as error:
+        report.problems.append(str(error))
+    try:
+        if write_finder(app):
+            report.written.append(
+                finder_of(app.folder).relative_to(app.folder).as_posix()
+            )
     except Failure as error:
         report.problems.append(str(error))
     for name, lines_of in BLOCKS.items():

@@ -18,10 +18,12 @@ from private_packages.agreement import disagreements, read_view
 from private_packages.completion import complete
 from private_packages.credentials import no_value
 from private_packages.environment import find, python_of
+from private_packages.errors import Failure
 from private_packages.findings import INSTALL, LOGIN, Finding, Stop
 from private_packages.lock import Lock, is_needed_only
 from private_packages.names import listed, normalised
 from private_packages.plain_pip import namesakes
+from private_packages.project import install_command, manager_of
 from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution, is_in, resolve
 from private_packages.strategies import strategy_of
@@ -82,6 +84,11 @@ def prove(
     other systems need. Raises `Stop` and `Failure`.
     """
     stop_at(variables(app))
+    if manager := manager_of(app):
+        raise Failure(
+            f"{manager} decides what is installed here, and its lock is not checked;"
+            f" type `{install_command(manager)}`."
+        )
     view = read_view(app)
     missing = [
         one

@@ -26,6 +26,7 @@ from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
 from private_packages.names import normalised
 from private_packages.needs import is_installable
+from private_packages.project import adding, install_command, manager_of
 from private_packages.resolution import Resolution, install
 from private_packages.strategies.submodule import root_of
 from private_packages.submodules.bring import fetch_pins
@@ -78,6 +79,9 @@ def run(app: App, options: argparse.Namespace) -> int:
     if report.problems:
         app.output.problem("Nothing was installed.", "bad")
         return 1
+    manager = manager_of(app)
+    if manager:
+        return _leave_to(manager, app)
     python = python_of(find(app.folder, app.environ) or _make_environment(app, uv))
     app.output.progress("  checking …")
     place = _site_packages(python)
@@ -101,6 +105,15 @@ def run(app: App, options: argparse.Namespace) -> int:
     app.output.clear()
     _say(app, lock, resolution)
     return status.report(app)
+
+
+def _leave_to(manager: str, app: App) -> int:
+    """Say how another program installs the app, whose lock is its own."""
+    app.output.say(f"{manager} looks after this app. Next:", "good")
+    for _, step in adding(app, manager):
+        app.output.say(f"  {step}", "aside" if step.startswith("#") else "command")
+    app.output.say(f"  {install_command(manager)}", "command")
+    return 0
 
 
 def _make_environment(app: App, uv: Uv) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from private_packages import manifest
+from private_packages import manifest, viktor
 from private_packages.agreement import disagreements, read_view, with_environment
 from private_packages.credentials import no_value
 from private_packages.environment import find as find_environment
@@ -18,6 +19,7 @@ from private_packages.findings import INSTALL, LOGIN, Finding, first_cure
 from private_packages.names import COMMAND, listed
 from private_packages.output import Output, in_columns
 from private_packages.probe import modules_in
+from private_packages.project import adding, install_command, manager_of
 from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, root_of
 
@@ -91,26 +93,50 @@ def find(view: View) -> list[Finding]:
         text = f"the Python of .venv does not run on this machine; delete that folder, then type `{INSTALL}`"
         found.append(Finding("no-environment", "", text))
     elif not any(finding.kind == "conflict" for finding in found):
+        manager = manager_of(view.app)
+        added: dict[Package, str] = {}
+        for package, step in adding(view.app, manager) if manager else ():
+            added.setdefault(package, step)
         for package in view.app.config.packages:
-            found += _in_use(view, package, found)
+            found += _in_use(view, package, found, manager, added)
+        # What is not installed explains why it does not start.
+        if view.probe and not found:
+            found += viktor.start(view.app.folder, view.probe.entry)
     return [*found, *manifest.edited(view.app)]
 
 
-def _in_use(view: View, package: Package, found: list[Finding]) -> list[Finding]:
-    """Say why the app does not run a package; what was not made yet cannot be used either."""
+def _in_use(
+    view: View,
+    package: Package,
+    found: list[Finding],
+    manager: str,
+    added: Mapping[Package, str],
+) -> list[Finding]:
+    """Say why the app does not run a package; what was not made yet cannot be used either.
+
+    ``manager`` is who installs the app in the command's place, or empty; ``added`` are the packages that it does not
+    know, with what adds each.
+    """
     if any(
         one.package == package.name and one.kind == "change-not-made" for one in found
     ):
         return []
     if package.path and (found := checked_out(view, package)):
         return found
+    if package in added:
+        text = f"{manager} does not know it yet"
+        return [Finding("not-declared", package.name, text, added[package])]
+    cure = install_command(manager) if manager else INSTALL
     if view.environment is None:
         text = "it is not installed: the app has no virtual environment yet"
-        return [Finding("not-installed", package.name, text, INSTALL)]
+        return [Finding("not-installed", package.name, text, cure)]
     if view.probe is None:
         text = f"the Python in {view.environment} does not start, so nobody can say what is installed"
-        return [Finding("no-environment", package.name, text, INSTALL)]
-    return strategy_of(package).use(view, package)
+        return [Finding("no-environment", package.name, text, cure)]
+    return [
+        replace(one, cure=cure) if one.cure == INSTALL else one
+        for one in strategy_of(package).use(view, package)
+    ]
 
 
 def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None:

@@ -34,11 +34,21 @@ _ASKED_ANEW = "?"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Take no argument of its own."""
+    """Declare what the command takes."""
+    parser.add_argument(
+        "--remove",
+        action="store_true",
+        help="take everything of this template's out of an app that was there before",
+    )
 
 
 def run(app: App, options: argparse.Namespace) -> int:
     """Sync and say what was done."""
+    if options.remove:
+        # It needs `synchronise`, and goes with the folder in which it stands.
+        from private_packages.removal import remove_unit
+
+        return remove_unit(app)
     report = synchronise(app)
     report.show(app.output)
     if report.problems:

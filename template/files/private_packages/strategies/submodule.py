@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from private_packages.errors import Unreadable
-from private_packages.files import read_text
 from private_packages.findings import INSTALL, SYNC, Finding
 from private_packages.names import COMMAND, normalised
 from private_packages.needs import is_installable, name_of, requirements_of
@@ -179,21 +178,11 @@ def checked_out(view: View, package: Package) -> list[Finding]:
 
 def use(view: View, package: Package) -> list[Finding]:
     """Say whether the app runs the files in the folder, which `checked_out` has found to be those wanted."""
-    on_viktor = view.app.config.platform == "viktor"
-    found = _served(view, package) if on_viktor else _installed(view, package)
-    return found or _imported(view, package)
-
-
-def _served(view: View, package: Package) -> list[Finding]:
-    """Say whether the app imports the finder; it may have been written before there was one."""
-    try:
-        text = read_text(view.app.folder / "app" / "__init__.py")
-    except OSError:
-        text = ""
-    if re.search(r"(?m)^\s*(?:from|import)\s.*\b_submodules\b", text):
-        return []
-    text = "app/__init__.py does not import the finder; let its first import be `from app import _submodules`"
-    return [Finding("no-finder", package.name, text)]
+    if view.app.config.platform == "viktor":
+        # Without the finder at work nothing can be said of its imports.
+        served = view.probe and not view.probe.entry
+        return _imported(view, package) if served else []
+    return _installed(view, package) or _imported(view, package)
 
 
 def _installed(view: View, package: Package) -> list[Finding]:

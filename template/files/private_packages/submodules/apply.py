@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from private_packages.diagnosis import explain
 from private_packages.errors import GitError
-from private_packages.files import again, read_text, remove, rename, why_not, write_text
+from private_packages.files import (
+    again,
+    read_exactly,
+    remove,
+    rename,
+    why_not,
+    write_exactly,
+)
 from private_packages.git import quoted
 from private_packages.report import Outcome
 from private_packages.submodules.fetch import Fetcher, NotDone, PutInPlace
@@ -252,11 +259,13 @@ def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
     section: Section = action.section
     file = ("config", "--file", str(repository.gitmodules))
     if repository.gitmodules.exists():
-        text = read_text(repository.gitmodules)
+        text, encoding = read_exactly(repository.gitmodules)
         # A user's own submodule that is wanted from now on leaves its section beside ours.
         changed = without_section(text, section.name, keep=isinstance(action, Declare))
-        if changed != text:
-            write_text(repository.gitmodules, changed)
+        if not changed.strip() and isinstance(action, Undeclare):
+            remove(repository.gitmodules)
+        elif changed != text:
+            write_exactly(repository.gitmodules, changed, encoding)
     if isinstance(action, Undeclare):
         return
     for key, value in section.settings:
@@ -297,6 +306,7 @@ def _stage(repository: Repository, gitlinks: Mapping[str, str | None]) -> None:
     repository.run(
         "update-index",
         "--add",
+        "--remove",
         "--replace",
         ".gitmodules",
         "--index-info",

@@ -1,8 +1,9 @@
 """Make the packages in app/submodules importable, whatever their layout.
 
-`app/__init__.py` imports this module first. It puts a finder in front of all others,
-which looks for a package in `<folder>/src`, and in `<folder>` where there is no `src`,
-so that an old copy in site-packages never wins over the submodule.
+Written by `python -m private_packages sync`. The app's first import is that of this
+module. It puts a finder in front of all others, which looks for a package in
+`<folder>/src`, and in `<folder>` where there is no `src`, so that an old copy in
+site-packages never wins over the submodule.
 """
 
 import functools
@@ -16,14 +17,7 @@ from types import ModuleType
 SUBMODULES = Path(__file__).resolve().parent / "submodules"
 
 # The folders that are looked at, each with the subdirectory that holds its package.
-{% set submodules = packages | selectattr('strategy', 'eq', 'submodule') | list %}
-PACKAGES: dict[str, str] = {{ '{' if submodules else '{}' }}
-{% for package in submodules %}
-    "{{ package.name }}": "{{ package.subdirectory | default('') }}",
-{% endfor %}
-{% if submodules %}
-}
-{% endif %}
+PACKAGES: dict[str, str] = {}
 
 # What lies beside a package in a repository, and is not for others to import.
 NOT_PACKAGES = {
