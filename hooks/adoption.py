@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from private_packages import manifest
+from private_packages import lock, manifest
 from private_packages.app import App
 from private_packages.blocks import block_in
 from private_packages.diagnosis import explain_local
@@ -37,6 +37,7 @@ def look_at(app: App) -> None:
         _refuse_shared(app, repository)
         if repository is not None:
             _refuse_uncommitted(app, rendered)
+            _refuse_ignored(app, rendered)
     except (Failure, GitError, OSError) as error:
         for name in rendered:
             remove(app.folder / name)
@@ -101,3 +102,14 @@ def _refuse_uncommitted(app: App, rendered: tuple[str, ...]) -> None:
         raise Failure(
             f"There are uncommitted changes ({shown}): commit or stash them, then type the same command again."
         )
+
+
+def _refuse_ignored(app: App, rendered: tuple[str, ...]) -> None:
+    """Refuse where Git would not take what every clone needs."""
+    needed = [*rendered, lock.FILE, "private_packages/__main__.py"]
+    try:
+        ignored = app.git.run("check-ignore", "--no-index", "--", *needed, cwd=app.folder).splitlines()
+    except GitError:
+        # Its exit code says that nothing is ignored.
+        return
+    raise Failure(f"Git ignores {listed(ignored)}: change .gitignore, then type the same command again.")

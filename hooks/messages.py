@@ -10,9 +10,11 @@ from pathlib import Path
 
 from private_packages.app import App
 from private_packages.findings import INSTALL, LOGIN, SYNC
-from private_packages.names import COMMAND
+from private_packages.names import COMMAND, listed
 from private_packages.viktor import entry_of, import_line, imports_finder
 
+# What works at the top of a repository alone.
+_FOR_THE_TOP = (".github/workflows/ci.yml", ".gitlab-ci.yml", "azure-pipelines.yml", "renovate.json")
 # What a line is, for its colour.
 Line = tuple[str, str]
 
@@ -52,11 +54,20 @@ def commands(app: App, environ: Mapping[str, str], *, update: bool) -> Iterator[
             yield f"{COMMAND} exec viktor-cli start"
         else:
             yield f"{COMMAND} exec python -m app"
+    yield from _at_the_top(app.folder)
     yield "git add --all ."
     if app.config.start == "existing" and not update:
         yield 'git commit -m "Add private packages"'
     else:
         yield f'git commit -m "{"Update" if update else "Start"} from the template"'
+
+
+def _at_the_top(folder: Path) -> Iterator[str]:
+    """Say which files belong to the top of a larger repository, where CI systems and Renovate look for them."""
+    top = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
+    names = [name for name in _FOR_THE_TOP if (folder / name).is_file()]
+    if top != folder and names:
+        yield f"# move {listed(names)} to the top of the repository, and let its steps run in {folder.relative_to(top).as_posix()}"
 
 
 def finish(folder: Path, app: App | None, environ: Mapping[str, str]) -> Iterator[Line]:

@@ -505,6 +505,50 @@ def test_an_app_by_the_book_is_committed_and_changes_its_strategy(book: Book, tm
     assert "acme-beams==1.2.3" in app.read("requirements.txt").splitlines()
 
 
+@pytest.mark.parametrize("platform", ["python", "viktor"])
+def test_ten_releases_pass_over_edits_in_every_file_without_a_conflict(
+    hosts: DemoHosts,
+    answers_of: dict[str, dict[str, object]],
+    own: str,
+    tmp_path: Path,
+    platform: str,
+):
+    """The template changes the beginning of all its files with each release; the user has something in each."""
+    template = snapshot(tmp_path / "copier-private-packages", "v1.0.0")
+    app = copy(template, tmp_path / "my-app", platform=platform, **answers_of["submodule"])
+    make_theirs(app, own)
+    tracked = [name for name in app.git("ls-files").splitlines() if (app.folder / name).is_file()]
+    written = [
+        name for name in tracked if name not in ONCE and name.endswith((".toml", ".yml", ".md", ".py"))
+    ]
+    # The unit's own files are the template's.
+    unit = (".copier", "private", "app/_submodules")
+    others = [name for name in written if not name.startswith(unit)]
+    for name in others:
+        app.append(name, "\n# A line of theirs.\n")
+    app.commit()
+    kept, rendered = app.kept(), template / RENDERED
+    for number in range(2, 12):
+        for path in (one for one in rendered.rglob("*") if one.is_file() and "answers_file" not in one.name):
+            if not path.name.startswith("renovate"):
+                text = re.sub(
+                    r"\A(# Release .*\n)?", f"# Release {number}.\n", path.read_text(encoding="utf-8")
+                )
+                path.write_text(text, encoding="utf-8")
+        release(template, f"v{number}.0.0")
+        said = app.update("--vcs-ref", f"v{number}.0.0")
+        assert "onflict" not in said
+        app.commit(f"Release {number}")
+    assert app.kept() == kept
+    for name in others:
+        assert app.read(name).endswith("\n# A line of theirs.\n"), name
+    news = [name for name in others if "# Release 11." in app.read(name)]
+    assert "docs/private-packages.md" in news and "pyproject.toml" in news
+    every = [path for path in app.folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    assert [path for path in every if path.name.endswith((".rej", ".orig"))] == []
+    assert [path for path in every if re.search(rb"(?m)^<<<<<<< ", path.read_bytes())] == []
+
+
 @pytest.mark.parametrize("version", RELEASED)
 def test_an_app_of_every_release_is_updated_to_today(book: Book, own: str, tmp_path: Path, version: str):
     """The template of that release where its tag is at hand, today's where it is not released yet."""

@@ -102,6 +102,34 @@ def test_a_viktor_app_is_started_by_viktor_s_own_tool(questionnaire: Path, tmp_p
     assert RUN not in found
 
 
+def test_in_a_folder_of_a_larger_repository_it_is_said_which_files_belong_to_the_top(
+    questionnaire: Path, tmp_path: Path
+):
+    app = rendered(questionnaire, tmp_path / "apps" / "one", ci="github")
+    assert not [step for step in steps(app) if step.startswith("# move")]
+    (tmp_path / ".git").mkdir()
+    wanted = "# move .github/workflows/ci.yml and renovate.json to the top of the repository, and let its steps run in apps/one"
+    assert wanted in steps(app)
+
+
+def test_an_existing_app_is_installed_and_committed_and_its_own_way_to_run_is_its_own(
+    questionnaire: Path, tmp_path: Path
+):
+    app = tmp_path / "my-app"
+    app.mkdir()
+    (app / "app.py").write_text("import viktor\n")
+    rendered(questionnaire, app, "submodule", start="existing", platform="viktor")
+    assert steps(app, ACME_TOKEN="x") == [
+        "cd my-app",
+        "# let the first line of code in app.py be: import _submodules",
+        INSTALL,
+        "git add --all .",
+        'git commit -m "Add private packages"',
+    ]
+    (app / "app.py").write_text("import _submodules\nimport viktor\n")
+    assert "# let" not in "".join(steps(app, ACME_TOKEN="x"))
+
+
 def test_who_has_no_uv_gets_it_first(questionnaire: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     app = rendered(questionnaire, tmp_path / "my-app", "index")
     monkeypatch.setattr(messages.importlib.util, "find_spec", lambda name: None)

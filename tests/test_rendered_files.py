@@ -40,7 +40,7 @@ PLATFORMS = ("python", "viktor")
 # Platform, strategies, CI system, scope of the index: everything with everything that may differ with it.
 COMBINATIONS = [
     *product(PLATFORMS, CHOSEN, CI_FILES, ["extra"]),
-    *product(PLATFORMS, [one for one in CHOSEN if "index" in one], ["none"], ["only"]),
+    *product(PLATFORMS, [one for one in CHOSEN if "index" in one], ["none"], ["only", "files"]),
 ]
 NASTY = [
     'It\'s "quoted"',
@@ -177,7 +177,7 @@ def test_the_command_would_write_the_same_blocks(app: Path):
     """Before anything is fetched a `sync` leaves every file as Copier rendered it."""
     here = opened(app)
     bodies = {name: lines_of(here) for name, lines_of in shared_files.BLOCKS.items()}
-    lines, unreadable = requirements.body(here)
+    lines, unreadable = requirements.body(here, Lock())
     assert unreadable == []
     for name, body in {"requirements.txt": lines, **bodies}.items():
         before = (app / name).read_bytes() if (app / name).exists() else b""

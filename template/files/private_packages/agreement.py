@@ -132,7 +132,7 @@ def _blocks(view: View) -> Iterator[Finding]:
     app = view.app
     file = file_of(app.folder)
     former = block_in(file)
-    lines, failed = requirements.body(app, former)
+    lines, failed = requirements.body(app, view.lock, former)
     yield from (Finding("unreadable", name, clause) for name, clause in failed)
     if not failed and lines != former:
         changed = next(

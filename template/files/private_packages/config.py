@@ -24,7 +24,7 @@ from private_packages.strategies import NAMES, strategy_of
 FILE = "private-packages.toml"
 FORMAT = 1
 SUBMODULES = "app/submodules"
-SCOPES = ("extra", "only")
+SCOPES = ("extra", "only", "files")
 # It is not repeated: it may hold a secret.
 NO_VALUE = "is nothing that Git, pip and uv should see"
 
@@ -80,7 +80,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Index:
-    """The private index. ``url`` names variables for the login; ``scope`` is ``extra`` or ``only``."""
+    """The private index. ``url`` names variables for the login; ``scope`` is ``extra``, ``only`` or ``files``."""
 
     url: str
     scope: str

@@ -31,6 +31,8 @@ _VERSION = r"[A-Za-z0-9][A-Za-z0-9.!+_-]*"
 _COMMIT = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _SHA256 = r"[0-9a-f]{64}"
 _FILE = r"[A-Za-z0-9][A-Za-z0-9._+!-]*"
+# Neither a login nor a question: who has it can always fetch the file with the login of the index.
+_FILE_URL = r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~%/!+-]+"
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class LockedCommit:
 class LockedVersion:
     """A package of the private index: sha256 by file name. ``requirement`` is the line that it was taken for.
 
-    The requirement is empty for a package that only another one needs.
+    The requirement is empty for a package that only another one needs. ``urls`` are the files' own addresses, without
+    a login, where requirements.txt has them (`index_scope: files`).
     """
 
     name: str
     requirement: str
     version: str
     files: dict[str, str] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
     strategy: str = "index"
 
     @property
@@ -156,6 +160,11 @@ def _locks(tables: list[dict[str, Any]]) -> Lock:
                     _plain(_FILE, one["name"]): _plain(_SHA256, one["sha256"])
                     for one in table["files"]
                 },
+                urls={
+                    one["name"]: _plain(_FILE_URL, one["url"])
+                    for one in table["files"]
+                    if "url" in one
+                },
             )
         lock.put(entry)
     return lock
@@ -185,10 +194,12 @@ def dump(entries: Iterable[Locked]) -> str:
             if entry.requirement:
                 lines.append(f"requirement = {_string(entry.requirement)}")
             lines += [f"version = {_string(entry.version)}", "files = ["]
-            lines += [
-                f"    {{ name = {_string(name)}, sha256 = {_string(sha256)} }},"
-                for name, sha256 in sorted(entry.files.items())
-            ]
+            for name, sha256 in sorted(entry.files.items()):
+                url = entry.urls.get(name)
+                more = f", url = {_string(url)}" if url else ""
+                lines.append(
+                    f"    {{ name = {_string(name)}, sha256 = {_string(sha256)}{more} }},"
+                )
             lines.append("]")
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)

@@ -43,7 +43,7 @@ def _learn(app: App, lock: Lock, report: Report) -> None:
         package
         for package in app.config.packages
         if package.strategy != "submodule"
-        and not strategy_of(package).is_made(package, lock)
+        and not strategy_of(package).is_made(app, package, lock)
     ]
     if not packages:
         return

@@ -28,7 +28,7 @@ def namesakes(
 ) -> list[Finding]:
     """Find the packages of the private index for whose lines a public index has a file, too."""
     index = app.config.index
-    if index is None or index.scope == "only":
+    if index is None or index.scope in ("only", "files"):
         return []
 
     def ask(one: Pinned) -> Finding | None:

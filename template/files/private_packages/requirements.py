@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from private_packages.blocks import block_in
 from private_packages.errors import Failure, Unreadable
+from private_packages.file_lines import needed_lines
 from private_packages.files import read_exactly
 from private_packages.needs import is_installable
 from private_packages.project import file_of, manager_of
@@ -17,13 +18,14 @@ from private_packages.strategies import strategy_of
 
 if TYPE_CHECKING:
     from private_packages.app import App
+    from private_packages.lock import Lock
 
 _ITSELF = "-e ."
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 
 
 def body(
-    app: App, former: list[str] | None = None
+    app: App, lock: Lock, former: list[str] | None = None
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the lines of the block, and for each package that could not be read its name and why.
 
@@ -38,13 +40,20 @@ def body(
     seen: set[str] = set()
     for package in app.config.packages:
         try:
-            found = strategy_of(package).lines(app, package, before)
+            found = strategy_of(package).lines(app, package, lock, before)
         except Unreadable as error:
             failed.append((package.name, str(error)))
             continue
         # Two packages may need the same.
         lines += [line for line in found if line.startswith("#") or line not in seen]
         seen.update(found)
+    if app.config.index and app.config.index.scope == "files":
+        try:
+            needed = list(needed_lines(app.config.index, lock))
+        except Unreadable as error:
+            failed.append(("the private index", str(error)))
+            needed = []
+        lines += ["# needed by them:", *needed] if needed else []
     return lines, failed
 
 
@@ -66,9 +75,9 @@ def _app_itself(app: App, former: Sequence[str]) -> list[str]:
 
 
 def option_lines(app: App) -> list[str]:
-    """Return the line that names the private index to pip and uv."""
+    """Return the line that names the private index to pip and uv; none where files are named."""
     index = app.config.index
-    if index is None:
+    if index is None or index.scope == "files":
         return []
     return [
         f"{'--index-url' if index.scope == 'only' else '--extra-index-url'} {index.url}"

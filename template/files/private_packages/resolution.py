@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from private_packages import requirements
+from private_packages import file_lines, requirements
 from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised, without_login
-from private_packages.needs import is_installable, name_of
+from private_packages.needs import is_installable, name_of, read_pyproject
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import root_of
 from private_packages.uv import Uv, UvFailed, index_options, names_option
@@ -109,6 +109,8 @@ def resolve(
     constraints = "\n".join(_constraints(app, lock)) + "\n"
     built = [one.name for one in app.config.of("git")]
     built += [one.name for one in _installable(app)]
+    # Its code is what the user is about to run.
+    built += _own_name(app) if f"-e {app.folder.resolve()}" in dict(wanted) else []
     target = (
         ("--python", str(python))
         if python
@@ -186,6 +188,7 @@ def _input(
     They are without logins, and each private package is at its locked place.
     """
     options = requirements.option_lines(app)
+    by_file = file_lines.requirements_by_line(app, lock)
     for line in requirements.read(app.folder):
         editable = _EDITABLE.fullmatch(line.text)
         if editable:
@@ -202,7 +205,7 @@ def _input(
         else:
             text = _HASH.sub("", line.text)
             yield (
-                _requirement(app, lock, Line(text, line.place)),
+                by_file.get(text) or _requirement(app, lock, Line(text, line.place)),
                 _HASH.findall(line.text),
             )
 
@@ -271,6 +274,13 @@ def _constraints(app: App, lock: Lock) -> Iterator[str]:
     for locked in lock.values():
         if isinstance(locked, LockedVersion):
             yield f"{locked.name}=={locked.version}"
+
+
+def _own_name(app: App) -> list[str]:
+    """Return the name of the app's own project (PEP 621), where it says it."""
+    project = read_pyproject(app.folder).get("project")
+    name = project.get("name") if isinstance(project, dict) else None
+    return [name] if isinstance(name, str) else []
 
 
 def _installable(app: App) -> list[Package]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from private_packages import lock as locking
 from private_packages import requirements
 from private_packages.blocks import write_block
 from private_packages.errors import Failure
@@ -48,7 +49,7 @@ BLOCKS = {
 def write_blocks(app: App, report: Report) -> None:
     """Bring the marked blocks and VIKTOR's finder up to date, each by itself."""
     try:
-        lines, failed = requirements.body(app)
+        lines, failed = requirements.body(app, locking.load(app.folder))
         for name, clause in failed:
             report.fail(name, clause)
         file = file_of(app.folder)

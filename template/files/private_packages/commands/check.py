@@ -19,13 +19,15 @@ from private_packages.completion import complete
 from private_packages.credentials import no_value
 from private_packages.environment import find, python_of
 from private_packages.errors import Failure
-from private_packages.findings import INSTALL, LOGIN, Finding, Stop
+from private_packages.findings import INSTALL, LOGIN, SYNC, Finding, Stop
 from private_packages.lock import Lock, is_needed_only
 from private_packages.names import listed, normalised
 from private_packages.plain_pip import namesakes
 from private_packages.project import install_command, manager_of
 from private_packages.remote import AT_ONCE
+from private_packages.report import Report
 from private_packages.resolution import Pinned, Resolution, is_in, resolve
+from private_packages.shared_files import write_blocks
 from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, root_of
 from private_packages.uv import Uv, UvFailed, find_uv
@@ -139,6 +141,12 @@ def prove(
         _plain_pip(app, namesakes(app, uv, completed, resolution, python))
     if completed != view.lock:
         locking.save(app.folder, completed)
+        # Where requirements.txt names files, it follows the lock.
+        report = Report()
+        write_blocks(app, report)
+        stop_at(
+            [Finding("block", "", one.rstrip("."), SYNC) for one in report.problems]
+        )
     return uv, resolution, completed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from private_packages import environment, findings
 from private_packages.credentials import (
@@ -23,6 +25,7 @@ from private_packages.credentials import (
 )
 from private_packages.errors import Failure, WrongUsage
 from private_packages.names import COMMAND
+from private_packages.project import manager_of, source_of
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -42,7 +45,9 @@ a value are named first, and the command runs all the same: it may not need them
 
 Git asks this app for the login of these hosts, and none of your own helpers stores
 it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME and
-UV_INDEX_PRIVATE_PASSWORD, unless you have set them. `viktor-cli install`, `start`
+UV_INDEX_PRIVATE_PASSWORD, Poetry as POETRY_HTTP_BASIC_PRIVATE_USERNAME and so on,
+unless you have set them. Where Poetry looks after the app, it also gets the system's
+Git, which it lets log in, and the app's .venv for what it installs. `viktor-cli install`, `start`
 and `run` get `--env NAME=value` for each variable: it takes them in no other way,
 and other users of this computer may see them in the list of processes.
 
@@ -50,6 +55,11 @@ Options of `exec` itself stand before the command: `exec --quiet git pull`."""
 
 _VIKTOR = ("viktor-cli", "viktor-cli.exe")
 _TAKES_VARIABLES = ("install", "start", "run")
+# Its own Git asks no helper for a login, and its own folder for environments is not known to `status`.
+_POETRY = {
+    "POETRY_SYSTEM_GIT_CLIENT": "true",
+    "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,18 +94,34 @@ def run(app: App, options: argparse.Namespace) -> int:
 def _environment(app: App) -> dict[str, str]:
     """Return the person's own environment, completed; their Git may ask questions."""
     env = with_helper(app.environ, app.config.packages, app.folder)
+    manager = manager_of(app)
+    ours = dict(_POETRY) if manager == "poetry" else {}
     index = app.config.index
     if index:
         # pip fills in the variables in its addresses by itself.
         with contextlib.suppress(MissingVariables):
-            user, password = login(index.user_info, app.environ)
-            uv = {
-                "UV_INDEX_PRIVATE_USERNAME": user,
-                "UV_INDEX_PRIVATE_PASSWORD": password,
-            }
-            env = {**{name: value for name, value in uv.items() if value}, **env}
+            pair = login(index.user_info, app.environ)
+            ours |= _as_variables(source_of(app, manager)[0], manager, pair)
+    env = {**ours, **env}
+    if index and manager == "pdm":
+        # It fills them in, too, and encodes them itself.
+        names = [name for name in index.variables if name in env]
+        env |= {name: unquote(env[name], errors="surrogateescape") for name in names}
     found = environment.find(app.folder, env)
     return environment.entered(env, found) if found else env
+
+
+def _as_variables(source: str, manager: str, pair: tuple[str, str]) -> dict[str, str]:
+    """Return the login of an index as uv, and Poetry where it is the manager, want it by the index's name."""
+    of = re.sub(r"[^A-Z0-9]", "_", source.upper())
+    starts = ["UV_INDEX", *(["POETRY_HTTP_BASIC"] if manager == "poetry" else [])]
+    named = zip(("USERNAME", "PASSWORD"), pair, strict=True)
+    return {
+        f"{start}_{of}_{name}": value
+        for name, value in named
+        if value
+        for start in starts
+    }
 
 
 def _for_viktor(command: list[str], app: App) -> list[str]:

@@ -40,7 +40,9 @@ class Strategy(Protocol):
     def is_its_line(self, package: Package) -> bool:
         """Tell whether a line of the answers is of the strategy's form and says what the other fields say."""
 
-    def lines(self, app: App, package: Package, former: Sequence[str]) -> list[str]:
+    def lines(
+        self, app: App, package: Package, lock: Lock, former: Sequence[str]
+    ) -> list[str]:
         """Return the package's lines in the block of requirements.txt; ``former`` is the block as it stands.
 
         Raises `needs.Unreadable`.
@@ -52,7 +54,7 @@ class Strategy(Protocol):
         Raises `errors.Failure` with one clause.
         """
 
-    def is_made(self, package: Package, lock: Lock) -> bool:
+    def is_made(self, app: App, package: Package, lock: Lock) -> bool:
         """Tell whether the lock is about what is wanted."""
 
     def disagreements(self, view: View, package: Package) -> list[Finding]:

@@ -51,7 +51,7 @@ def says_the_same(found: re.Match[str], package: Package) -> bool:
     return typed == address and found["name"] == package.name
 
 
-def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:
+def lines(app: App, package: Package, lock: Lock, former: Sequence[str]) -> list[str]:
     """Return the line as it was typed."""
     return [package.requirement]
 
@@ -76,14 +76,14 @@ def learn(app: App, package: Package) -> LockedCommit | None:
     )
 
 
-def is_made(package: Package, lock: Lock) -> bool:
+def is_made(app: App, package: Package, lock: Lock) -> bool:
     """Tell whether the lock knows the commit of this address and ref."""
     return fits(package, lock.commit_of(package.name, package.strategy))
 
 
 def disagreements(view: View, package: Package) -> list[Finding]:
     """Say whether the lock is about something else."""
-    if is_made(package, view.lock):
+    if is_made(view.app, package, view.lock):
         return []
     return [not_made(package, view.lock)]
 

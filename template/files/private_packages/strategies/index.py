@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from private_packages.errors import Failure, Unreadable
+from private_packages.file_lines import lines_of
 from private_packages.findings import INSTALL, Finding
 from private_packages.lock import LockedVersion
 from private_packages.names import COMMAND
@@ -40,9 +42,16 @@ def pin_of(package: Package) -> str:
     return found[3] if found else ""
 
 
-def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:
-    """Return the line as it was typed."""
+def lines(app: App, package: Package, lock: Lock, former: Sequence[str]) -> list[str]:
+    """Return the line as it was typed, or those of the files themselves."""
+    if _by_file(app) and app.config.index:
+        return lines_of(app.config.index, package, lock)
     return [package.requirement]
+
+
+def _by_file(app: App) -> bool:
+    """Tell whether requirements.txt names the files themselves."""
+    return app.config.index is not None and app.config.index.scope == "files"
 
 
 def learn(app: App, package: Package) -> LockedVersion | None:
@@ -76,19 +85,46 @@ def locked_at(app: App, name: str, version: str, requirement: str) -> LockedVers
         )
     hashes = {file.name: sha256_of(app, file) for file in files}
     return LockedVersion(
-        name=name, requirement=requirement, version=files[0].version, files=hashes
+        name=name,
+        requirement=requirement,
+        version=files[0].version,
+        files=hashes,
+        urls=_lasting(app, files),
     )
 
 
-def is_made(package: Package, lock: Lock) -> bool:
-    """Tell whether the lock's version was taken for this line."""
+def _lasting(app: App, files: Sequence[OfferedFile]) -> dict[str, str]:
+    """Return the files' addresses, if requirements.txt is to have them.
+
+    Raises `errors.Failure` where they would not work tomorrow, or not with the login of the index.
+    """
+    index = app.config.index
+    if index is None or not _by_file(app):
+        return {}
+    for file in files:
+        parts = urlsplit(file.url)
+        if parts.netloc != index.host or parts.query:
+            why = "change with time" if parts.query else f"are on {parts.hostname}"
+            raise Failure(
+                f"the addresses of its files {why}, so requirements.txt cannot name them; choose another scope for"
+                " the index with `copier update --vcs-ref :current: --trust`"
+            )
+    return {file.name: file.url for file in files}
+
+
+def is_made(app: App, package: Package, lock: Lock) -> bool:
+    """Tell whether the lock's version was taken for this line, with addresses where they are wanted."""
     locked = lock.version_of(package.name)
-    return locked is not None and locked.requirement == package.requirement
+    return (
+        locked is not None
+        and locked.requirement == package.requirement
+        and bool(locked.urls) == _by_file(app)
+    )
 
 
 def disagreements(view: View, package: Package) -> list[Finding]:
     """Say whether the lock is about something else."""
-    if is_made(package, view.lock):
+    if is_made(view.app, package, view.lock):
         return []
     locked = view.lock.version_of(package.name)
     text = (

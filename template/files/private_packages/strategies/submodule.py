@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from private_packages.app import App
     from private_packages.config import Package
-    from private_packages.lock import LockedCommit
+    from private_packages.lock import Lock, LockedCommit
     from private_packages.strategies.base import View
 
 # A submodule's line is a Git line; what is pinned stays, whatever moved upstream.
@@ -60,7 +60,7 @@ def is_fetched(app: App, package: Package) -> bool:
     return (app.folder / package.path / ".git").exists()
 
 
-def lines(app: App, package: Package, former: Sequence[str]) -> list[str]:
+def lines(app: App, package: Package, lock: Lock, former: Sequence[str]) -> list[str]:
     """Return the editable line or, on VIKTOR, what the package needs; what stood there while it is not fetched."""
     if app.config.platform == "viktor":
         return _needs(app, package, former)
@@ -110,7 +110,7 @@ def learn(app: App, package: Package) -> LockedCommit | None:
 
 def disagreements(view: View, package: Package) -> list[Finding]:
     """Say what of the lock, of `.gitmodules` and of the gitlink does not fit what is wanted."""
-    if not is_made(package, view.lock):
+    if not is_made(view.app, package, view.lock):
         return [git.not_made(package, view.lock)]
     locked = view.lock.commit_of(package.name, package.strategy)
     if view.current is None or view.repository is None or locked is None:
