@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.allow import load
-from private_packages.errors import GitError
+from private_packages.errors import Failure, GitError
 from private_packages.findings import Finding
 from private_packages.repository import open_repository
 
@@ -13,16 +15,28 @@ if TYPE_CHECKING:
     from private_packages.app import App
     from private_packages.strategies.base import View
 
-# Logins in addresses, and tokens of known hosts (POSIX extended regular expressions).
-_PATTERNS = (
-    r"[a-z+]+://[^/@:[:space:]\"'`<>$]*:[^/@[:space:]\"'`<>$*.…]{3,}@[A-Za-z0-9]",
-    r"(ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{36}",
-    r"github_pat_[A-Za-z0-9_]{40}",
-    r"glpat-[A-Za-z0-9_-]{20}",
-    r"pypi-AgEI[A-Za-z0-9_-]{40}",
-    r"ATATT3[A-Za-z0-9_=-]{40}",
-    r"AKIA[A-Z0-9]{16}",
+# Logins in addresses (a POSIX extended regular expression, as `git grep -E` takes it).
+_IN_AN_ADDRESS = (
+    r"[a-z+]+://[^/@:[:space:]\"'`<>$]*:[^/@[:space:]\"'`<>$*.…]{3,}@[A-Za-z0-9]"
 )
+
+
+def patterns() -> list[str]:
+    """Return what a literal login looks like: in an address, or a token whose shape says where it comes from.
+
+    The table of tokens is in tokens.json, which the questionnaire reads too; `begins` and `rest` mean the same to
+    Python, Jinja and Git. Raises `Failure`.
+    """
+    try:
+        text = Path(__file__).with_name("tokens.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(
+            "private_packages/tokens.json cannot be read;"
+            " take it back with `git checkout HEAD -- private_packages`."
+        ) from error
+    rows = json.loads(text)
+    tokens = [f"{row['begins']}{row['rest']}{{{row['length']}}}" for row in rows]
+    return [_IN_AN_ADDRESS, *tokens]
 
 
 def find(app: App, view: View) -> list[Finding]:
@@ -33,10 +47,10 @@ def find(app: App, view: View) -> list[Finding]:
     if view.repository is None:
         _see_why_not(app)
         return []
-    patterns = [part for pattern in _PATTERNS for part in ("-e", pattern)]
+    sought = [part for pattern in patterns() for part in ("-e", pattern)]
     try:
         listed = app.git.run(
-            "grep", "-nIE", "--full-name", "-z", *patterns, "--", ".", cwd=app.folder
+            "grep", "-nIE", "--full-name", "-z", *sought, "--", ".", cwd=app.folder
         )
     except GitError as error:
         # Nothing found is exit 1 without a word (git-grep(1)).
