@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import ntpath
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
 from apps import ROOT, render
 from private_packages import files
+from private_packages import index as index_of_files
+from private_packages.config import Index
 from private_packages.files import read_text, remove, write_text
+from private_packages.git import git_environment
 from private_packages.submodules.gitdir import read_link, write_link
+from world import World, new_world
 
 # Naming Files, Paths, and Namespaces (Microsoft's documentation of Windows).
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
@@ -205,3 +213,91 @@ def test_the_app_s_own_code_uses_nothing_that_a_system_lacks(
         [sys.executable, "-m", *command], cwd=app, capture_output=True, text=True, check=False
     )
     assert "Success" in done.stdout, done.stdout + done.stderr
+
+
+def test_every_git_is_told_that_a_path_may_be_longer_than_windows_old_calls_allow():
+    env = git_environment({"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c"})
+    said = subprocess.run(
+        ["git", "config", "--get-all", "core.longPaths"],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "true\n"
+
+
+def test_between_two_drives_a_submodule_s_repository_is_named_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Windows' rule: there is no relative path from one drive to another."""
+    folder, module = tmp_path / "app", tmp_path / "modules" / "acme-beams"
+    folder.mkdir()
+    module.mkdir(parents=True)
+
+    def refuse(path: object, start: object = None) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    write_link(folder, module)
+    assert (folder / ".git").read_text() == f"gitdir: {module.resolve().as_posix()}\n"
+    assert read_link(folder) == module.resolve()
+
+
+def test_the_login_of_netrc_is_found_under_windows_name_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`%USERPROFILE%\\_netrc`, which pip, uv and Git for Windows read."""
+    login = "machine packages.acme.example login me password hidden\n"
+    (tmp_path / "_netrc").write_text(login)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("NETRC", raising=False)
+    index = Index("https://packages.acme.example/simple/", "extra")
+    assert index_of_files._from_netrc(index.host) == "me:hidden"
+    (tmp_path / "_netrc").unlink()
+    (tmp_path / "mine").write_text(login.replace("hidden", "other"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "mine"))
+    assert index_of_files._from_netrc(index.host) == "me:other"
+
+
+@pytest.fixture(scope="module")
+def small_world(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with new_world(tmp_path_factory.mktemp("systems")) as made:
+        yield made
+
+
+def test_files_that_git_has_written_with_carriage_returns_are_not_taken_for_changed_ones(small_world: World):
+    """`core.autocrlf=true`, the default of Git for Windows: all that the command compares comes so."""
+    here = small_world
+    here.reset()
+    here.repository("acme-beams")
+    here.want(
+        here.index(), here.submodule("acme-beams"), here.from_index("acme-units==2.1.0"), platform="viktor"
+    )
+    (here.app / "app.py").write_text("import _submodules\n")
+    assert here.command("sync").returncode == 0
+    for path in here.app.rglob("*"):
+        if path.is_file() and ".git" not in path.parts and ".venv" not in path.parts:
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    before = {path: path.read_bytes() for path in here.app.glob("*") if path.is_file()}
+    synced = here.command("sync")
+    assert synced.returncode == 0 and "Everything agrees" in synced.stderr
+    assert {path: path.read_bytes() for path in here.app.glob("*") if path.is_file()} == before
+    problems = json.loads(here.command("status", "--json").stdout)["problems"]
+    assert {one["kind"] for one in problems} <= {"not-installed", "does-not-start"}, problems
+
+
+def test_what_git_says_is_read_as_utf_8_whatever_the_code_page_of_the_machine_is(small_world: World):
+    here = small_world
+    here.reset()
+    here.repository("acme-beams")
+    folder = here.scratch / "Größe 1" / "app"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    shutil.copytree(here.app, folder, symlinks=True)
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    there = replace(here, app=folder)
+    (folder / "private-packages.toml").write_text("format = 1\n" + here.submodule("acme-beams"))
+    done = there.command("sync", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "app" / "submodules" / "acme-beams" / "pyproject.toml").is_file()
+    assert "Everything agrees" in there.command("sync", **ascii_only).stderr

@@ -14,6 +14,7 @@ import re
 import shutil
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,22 @@ def _write(path: Path, content: bytes, *, private: bool = False) -> None:
             file.write(content)
             file.truncate()
         return
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    places = [path.parent]
+    # What a killed run leaves half-written is no file of the app's there: `git add --all` does not see it.
+    places[:0] = [one / ".git" for one in path.parents if (one / ".git").is_dir()][:1]
+    for place in places:
+        try:
+            _replace(path, content, place, private=private)
+        except OSError as error:
+            # Git's folder may lie on another disk, or be closed to us.
+            if place == path.parent:
+                raise
+        else:
+            return
+
+
+def _replace(path: Path, content: bytes, place: Path, *, private: bool) -> None:
+    beside = place / f"{path.name}.{os.getpid()}.{threading.get_ident()}.new"
     try:
         mode = 0o600 if private else 0o666
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

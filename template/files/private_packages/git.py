@@ -34,6 +34,8 @@ _TRACES = {
     "GIT_TRACE2_ENV_VARS": "none",
     "GIT_TRACE_REDACT": "1",
 }
+# Paths come as the system has them: in UTF-8 on Windows, whatever its code page is.
+_ENCODING = "utf-8" if sys.platform == "win32" else sys.getfilesystemencoding()
 
 
 def silence_allowed(environ: Mapping[str, str]) -> int:
@@ -58,6 +60,8 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
     )
     return with_settings(
         env,
+        # A package's files may lie deeper than the 260 characters of Windows' old calls.
+        ("core.longPaths", "true"),
         ("http.lowSpeedLimit", "1"),
         ("http.lowSpeedTime", str(silence_allowed(environ))),
     )
@@ -93,7 +97,7 @@ class Git:
         Raises `GitError` when Git fails or is not installed.
         """
         return self._run(
-            arguments, cwd, self.env, stdin.encode("utf-8", "surrogateescape"), None
+            arguments, cwd, self.env, stdin.encode(_ENCODING, "surrogateescape"), None
         )
 
     def ask(self, *arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
@@ -216,7 +220,7 @@ def _listen(
         process.stderr.close()
     stdout, stderr = (b"".join(list(pieces)) for pieces in chunks)
     return (
-        stdout.decode("utf-8", "surrogateescape"),
+        stdout.decode(_ENCODING, "surrogateescape"),
         stderr.decode("utf-8", "replace"),
         stalled,
     )

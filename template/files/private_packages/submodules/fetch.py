@@ -39,11 +39,9 @@ if TYPE_CHECKING:
 
 # What may be a commit: `git clone --branch` does not find one.
 _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-# For a clone alone, so nothing of it is written down. On Windows a path may be too long here that is not where
-# the work tree will stand; where new files are slow, many small ones take longer than their bytes do.
+# For a clone alone, so nothing of it is written down: where new files are slow, many small ones take longer than
+# their bytes do.
 _CLONING = (
-    "-c",
-    "core.longPaths=true",
     "-c",
     "fetch.unpackLimit=1",
     "-c",

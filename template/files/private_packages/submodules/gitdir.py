@@ -31,8 +31,14 @@ def write_link(folder: Path, module: Path, *, stands_at: Path | None = None) -> 
 
 
 def relative_path(target: Path, start: Path) -> str:
-    """Return a relative path with forward slashes, as `git submodule` writes it."""
-    return Path(os.path.relpath(target.resolve(), start.resolve())).as_posix()
+    """Return a relative path with forward slashes, as `git submodule` writes it.
+
+    Between two drives of Windows there is none: then it is the whole path, as Git's own worktrees have it.
+    """
+    try:
+        return Path(os.path.relpath(target.resolve(), start.resolve())).as_posix()
+    except ValueError:
+        return target.resolve().as_posix()
 
 
 def is_detached(module: Path) -> bool:
