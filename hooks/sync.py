@@ -32,6 +32,10 @@ from private_packages.files import why_not
 from private_packages.output import Output
 from private_packages.report import Report
 
+from template import cannot_be_updated, news
+
+CHANGELOG = Path(__file__).resolve().parents[1] / "CHANGELOG.md"
+
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Sync the app in the current folder.
@@ -92,9 +96,14 @@ def _say(app: App | None, report: Report, environ: Mapping[str, str], output: Ou
             output.problem(line, kind)
         return
     if app is not None:
+        for line in news(environ, CHANGELOG):
+            output.say(line)
         report.show(output)
         for line, kind in next_steps(app, environ):
             output.say(line, kind)
+        why = cannot_be_updated(app.folder / app.config.answers_file)
+        if why and environ.get("COPIER_OPERATION"):
+            output.say(f"Beware: {why}", "bad")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,13 @@ from pathlib import Path
 import messages
 import pytest
 import sync
-from apps import HOOK, copier, data, render
+from apps import HOOK, copier, data, release, render
 from private_packages.app import App, open_app
 from private_packages.output import Output
 
 from demo import runs
 from demo.hosts import DemoHosts
+from template import cannot_be_updated
 
 ESCAPE = "\x1b"
 LOGIN = "python -m private_packages login"
@@ -430,3 +432,52 @@ def test_what_is_shown_after_a_copy_works_as_it_is_typed(
     assert re.search(r"\nOK\b", said), said
     if not fetched:
         assert f"Next: {INSTALL}" in said
+
+
+# ---------------------------------------------------------------------------
+# The template's address, and its news
+# ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["gh:acme/app-template", "https://git.acme.example/acme/t.git", "git@github.com:acme/t.git", "/srv/t", "C:/t", "~/t"],
+)  # fmt: skip
+def test_an_address_that_works_from_everywhere_is_not_spoken_of(tmp_path: Path, source: str):
+    answers = tmp_path / ".copier-answers.yml"
+    answers.write_text(f"_commit: v1.0.0\n_src_path: {source}\n")
+    assert cannot_be_updated(answers) == ""
+
+
+def test_an_app_that_cannot_be_updated_from_where_it_came_is_told_at_once(template: Path, tmp_path: Path):
+    shutil.copytree(template, tmp_path / "t")
+    made = copier("copy", "--trust", "--defaults", "t", "app", cwd=tmp_path)
+    assert made.returncode == 0
+    assert "Beware: `copier update` will look for the template at t from wherever it is typed." in made.stderr
+    assert "Copy once more with the address of its repository" in made.stderr
+    bare = shutil.copytree(template, tmp_path / "unpacked", ignore=shutil.ignore_patterns(".git"))
+    made = copier("copy", "--trust", "--defaults", bare, "other", cwd=tmp_path)
+    assert f"Beware: `copier update` cannot work: {bare} is a folder without Git history." in made.stderr
+    # What can be updated is not spoken of.
+    made = copier("copy", "--trust", "--defaults", template, "third", cwd=tmp_path)
+    assert "Beware" not in made.stderr
+
+
+def test_an_update_says_from_which_release_to_which_and_what_is_new_between(
+    template: Path, tmp_path: Path, git
+):
+    source = Path(shutil.copytree(template, tmp_path / "t"))
+    copier("copy", "--trust", "--defaults", source, "app", cwd=tmp_path)
+    app = tmp_path / "app"
+    release(app, "start")
+    changes = "# Changelog\n\n## v1002.0.0\n\n- Beams bend.\n\n## [1001.0.0]\n\n- Loads load.\n\n## 1000.0.0\n\n- Old.\n"
+    for version in ("v1001.0.0", "v1002.0.0"):
+        (source / "CHANGELOG.md").write_text(changes)
+        release(source, version)
+    updated = copier("update", "--trust", "--defaults", cwd=app)
+    assert updated.returncode == 0, updated.stderr
+    assert "The template went from v1000.0.0 to v1002.0.0." in updated.stderr
+    assert "  - Beams bend." in updated.stderr and "  - Loads load." in updated.stderr
+    assert "- Old." not in updated.stderr
+    again = copier("update", "--trust", "--defaults", cwd=app)
+    assert "The template went" not in again.stderr
