@@ -17,10 +17,12 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from demo import runs
+from demo import existing, runs
 from demo.hosts import DemoHosts
 
 STRATEGIES = ("submodule", "git", "index", "mixed")
+# Not made, but there before; plain Python, so that it is quick and runs everywhere.
+EXISTING = "existing"
 PLATFORMS = ("python", "viktor")
 # Any Python that this project runs with will do.
 APP = {"python_version": "3.11", "ci": "github"}
@@ -48,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="demo",
         description="Start a private Git host and a private package index on this machine, generate an "
-        "app with each strategy, install what it needs with a login, run it and its tests.",
+        "app with each strategy, put a package into an app that was there before, install what each needs "
+        "with a login, run it and its tests.",
     )
     parser.add_argument("--keep", metavar="DIR", type=Path, help="leave the apps in this new or empty folder")
     parser.add_argument(
@@ -58,9 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--platform", choices=PLATFORMS, action="append", help="only this one; can be repeated"
     )
     parser.add_argument(
-        "--strategy", choices=STRATEGIES, action="append", help="only this one; can be repeated"
+        "--strategy",
+        choices=(*STRATEGIES, EXISTING),
+        action="append",
+        help=f"only this one; can be repeated. {EXISTING} is the app that was there before, on plain Python",
     )
     options = parser.parse_args(arguments)
+    if options.strategy == [EXISTING] and options.platform == ["viktor"]:
+        parser.error("the existing app of the demo is plain Python; leave out --platform")
     console = Console(stderr=True)
     if options.keep and options.keep.exists() and (not options.keep.is_dir() or any(options.keep.iterdir())):
         parser.error(f"{options.keep} holds something already; name a new folder")
@@ -78,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rows = [
                     show(console, hosts, folder, platform, strategy)
                     for platform in options.platform or PLATFORMS
-                    for strategy in options.strategy or STRATEGIES
+                    for strategy in options.strategy or (*STRATEGIES, EXISTING)
+                    if strategy != EXISTING or platform == "python"
                 ]
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -97,24 +106,57 @@ def show(console: Console, hosts: DemoHosts, folder: Path, platform: str, strate
         row.left_out = "VIKTOR has no SDK for this machine"
         return row
     app = folder / f"{platform}-{strategy}"
-    answers = {**APP, "platform": platform, **hosts.answers(strategy)}
-    steps: dict[str, Callable[[], str]] = {
-        "generate": lambda: runs.generate(runs.TEMPLATE, app, answers, hosts.variables),
-        "install": lambda: runs.install(app, hosts.variables),
-        "run": lambda: runs.start(app, platform),
-        "test": lambda: runs.test(app),
-    }
+    said: list[str] = []
+    if strategy == EXISTING:
+        steps, came = existing_steps(hosts, app, said), "there before"
+    else:
+        steps, came = new_steps(hosts, app, platform, strategy), "generated"
     for step in STEPS:
         started = time.perf_counter()
         with console.status(f"{app.name}: {step} …"):
             try:
                 steps[step]()
-            except (runs.StepFailed, subprocess.TimeoutExpired) as error:
+            except (runs.StepFailed, subprocess.TimeoutExpired, RuntimeError) as error:
                 row.failure = f"{step}: {error}"
                 return row
         row.seconds[step] = time.perf_counter() - started
-    console.print(f"  {app.name}: generated, installed, run and tested", highlight=False)
+    console.print(f"  {app.name}: {came}, installed, run and tested", highlight=False)
+    for line in said:
+        console.print(f"    {line}", markup=False, highlight=False)
     return row
+
+
+def new_steps(hosts: DemoHosts, app: Path, platform: str, strategy: str) -> dict[str, Callable[[], object]]:
+    """The steps of an app that the template makes."""
+    answers = {**APP, "platform": platform, **hosts.answers(strategy)}
+    return {
+        "generate": lambda: runs.generate(runs.TEMPLATE, app, answers, hosts.variables),
+        "install": lambda: runs.install(app, hosts.variables),
+        "run": lambda: runs.start(app, platform),
+        "test": lambda: runs.test(app),
+    }
+
+
+def existing_steps(hosts: DemoHosts, app: Path, said: list[str]) -> dict[str, Callable[[], object]]:
+    """The same for an app that is there before; what became of its lines goes to ``said``."""
+    answers = {
+        "start": "existing",
+        "python_version": APP["python_version"],
+        "strategies": ["submodule"],
+        "submodule_packages": hosts.git_line(existing.PACKAGE),
+    }
+
+    def put_into() -> None:
+        existing.write(app)
+        runs.generate(runs.TEMPLATE, app, answers, hosts.variables)
+        said.append(existing.became_of(app))
+
+    return {
+        "generate": put_into,
+        "install": lambda: runs.install(app, hosts.variables),
+        "run": lambda: existing.start(app),
+        "test": lambda: runs.test(app),
+    }
 
 
 def finish(console: Console, rows: Sequence[Row], kept: Path | None) -> int:

@@ -189,10 +189,12 @@ def answer(session: Session, hosts: DemoHosts) -> None:
         session.wait(LISTENING)
         session.settle()
 
+    listens("start")
+    session.type(ENTER)
     listens("app_name")
     session.type(ENTER)
     listens("platform")
-    session.take("Ten questions at most, each with a default")
+    session.take("A few questions, each with a default")
     session.type(ENTER)
     listens("strategies")
     session.type(DOWN + DOWN + " ")

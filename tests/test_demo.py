@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from demo import runs
+from demo import existing, runs
+from demo.git import run_git
 
 
 @pytest.mark.slow
@@ -39,6 +40,54 @@ def test_takes_an_app_the_whole_way_keeps_it_and_prints_a_table(tmp_path: Path):
     assert (
         tmp_path / "kept" / "python-mixed" / "app" / "submodules" / "acme-beams" / "pyproject.toml"
     ).is_file()
+
+
+@pytest.mark.slow
+def test_puts_a_package_into_an_app_that_was_there_before_and_says_what_became_of_its_lines(tmp_path: Path):
+    command = [sys.executable, "-m", "demo", "--keep", tmp_path / "kept", "--strategy", "existing"]
+    said = runs.run(command, runs.TEMPLATE, {"COLUMNS": "120"})
+    app = tmp_path / "kept" / "python-existing"
+    lines = sum(
+        len((app / name).read_text().splitlines()) for name in ("slab.py", "test_slab.py", "README.md")
+    )
+    # requirements.txt and .gitignore have two lines each below which the block begins.
+    assert "python-existing: there before, installed, run and tested" in said
+    assert (
+        f"{lines + 4} lines of the app, none changed; a block was added to .gitignore and requirements.txt"
+        in said
+    )
+    assert re.findall(r"│ (\w+) +│ (\w+) +│.*│ (\w+) +│", said) == [("python", "existing", "works")]
+    for name, text in existing.FILES.items():
+        now = (app / name).read_text()
+        assert now == text or now.startswith(f"{text}\n# >>> private packages: "), name
+    assert not (app / "pyproject.toml").exists()
+    assert (app / "app" / "submodules" / "acme-units" / "pyproject.toml").is_file()
+    assert run_git("-C", app, "log", "--format=%s") == "The app as it is"
+
+
+@pytest.mark.parametrize("name", ["slab.py", "requirements.txt"])
+def test_a_changed_line_of_the_app_that_was_there_before_is_no_success(tmp_path: Path, name: str):
+    app = tmp_path / "app"
+    existing.write(app)
+    with (app / name).open("a") as file:
+        file.write("# added\n")
+    assert existing.became_of(app) == f"46 lines of the app, none changed; a block was added to {name}"
+    text = (app / name).read_text()
+    (app / name).write_text(text.replace(existing.FILES[name].splitlines()[0], "# changed", 1))
+    with pytest.raises(runs.StepFailed, match=r"^46 lines of the app, 1 changed$"):
+        existing.became_of(app)
+    (app / name).unlink()
+    with pytest.raises(runs.StepFailed, match=r"^46 lines of the app, \d+ changed$"):
+        existing.became_of(app)
+
+
+def test_has_no_existing_app_on_viktor():
+    with pytest.raises(runs.StepFailed, match="plain Python; leave out --platform"):
+        runs.run(
+            [sys.executable, "-m", "demo", "--strategy", "existing", "--platform", "viktor"],
+            runs.TEMPLATE,
+            {},
+        )
 
 
 @pytest.mark.slow
