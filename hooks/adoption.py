@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from private_packages import lock, manifest
-from private_packages.app import App
-from private_packages.blocks import block_in
+from private_packages.app import App, open_app
+from private_packages.blocks import read_block
+from private_packages.config import load
 from private_packages.diagnosis import explain_local
 from private_packages.errors import Failure, GitError
 from private_packages.files import has_conflict, read_exactly, remove, why_not
 from private_packages.names import listed
+from private_packages.needs import read_pyproject
+from private_packages.output import Output
+from private_packages.probe import modules_in
 from private_packages.project import file_of
 from private_packages.removal import RENDERED, remove_empty
 from private_packages.repository import Repository, open_repository
@@ -28,20 +34,25 @@ def is_first(folder: Path) -> bool:
     return not manifest.recorded(folder / "private_packages")
 
 
-def look_at(app: App) -> None:
-    """Raise `Refused`, with everything as it was before, when the app cannot take the unit as it stands."""
-    rendered = (*RENDERED, app.config.answers_file)
+def look_at(folder: Path, environ: Mapping[str, str], output: Output) -> None:
+    """Raise `Refused`, with everything as it was before, when the app cannot take the unit as it stands.
+
+    Raises `Failure` when its private-packages.toml cannot be read.
+    """
+    rendered = (*RENDERED, load(folder).answers_file)
     try:
+        app = open_app(folder, environ, output)
         repository = open_repository(app.folder, app.git)
         _refuse_foreign(app)
         _refuse_shared(app, repository)
+        _refuse_discovery(app)
         if repository is not None:
             _refuse_uncommitted(app, rendered)
             _refuse_ignored(app, rendered)
     except (Failure, GitError, OSError) as error:
         for name in rendered:
-            remove(app.folder / name)
-            remove_empty((app.folder / name).parent, app.folder)
+            remove(folder / name)
+            remove_empty((folder / name).parent, folder)
         raise Refused(_why(error)) from error
 
 
@@ -70,9 +81,16 @@ def _refuse_shared(app: App, repository: Repository | None) -> None:
     """Refuse files that the command will write into, and cannot."""
     shared = [file_of(app.folder), *(app.folder / name for name in BLOCKS)]
     for path in shared:
-        block_in(path)
-        if path.exists() and has_conflict(read_exactly(path)[0]):
+        text = read_exactly(path)[0] if path.exists() else ""
+        if has_conflict(text):
             raise Failure(f"{path.name} has merge conflicts: resolve them, then type the same command again.")
+        try:
+            read_block(text)
+        except ValueError as error:
+            raise Failure(
+                f"{path.name} holds {error} of a block of this template's: delete what is left of it,"
+                " then type the same command again."
+            ) from error
     if repository is not None and app.config.of("submodule"):
         shared.append(repository.gitmodules)
     for path in (*shared, app.folder):
@@ -80,6 +98,29 @@ def _refuse_shared(app: App, repository: Repository | None) -> None:
         if path.exists() and not path.stat().st_mode & stat.S_IWUSR:
             name = path.name if path != app.folder else "The app's folder"
             raise Failure(f"{name} is read-only: make it writable, then type the same command again.")
+
+
+def _refuse_discovery(app: App) -> None:
+    """Refuse where setuptools looks for the packages by itself: beside the unit's folders it finds too many.
+
+    (setuptools, "Package Discovery and Namespace Packages", flat layout.)
+    """
+    data = read_pyproject(app.folder)
+    tools, build = data.get("tool", {}), data.get("build-system", {})
+    told = isinstance(tools, dict) and {"packages", "py-modules"} & set(tools.get("setuptools", {}))
+    backend = build.get("build-backend", "setuptools") if isinstance(build, dict) else ""
+    by_itself = "project" in data and str(backend).startswith("setuptools") and not told
+    if not by_itself or (app.folder / "src").is_dir() or (app.folder / "setup.py").exists():
+        return
+    found = sorted(modules_in(app.folder) - {"private_packages"})
+    packages = [f"{name}*" for name in found if (app.folder / name).is_dir()]
+    table = "[tool.setuptools.packages.find] include" if packages else "[tool.setuptools] py-modules"
+    if found:
+        raise Failure(
+            "setuptools would take private_packages/ for a part of the project, because pyproject.toml does not say"
+            f" what belongs to it: write {table} = {json.dumps(packages or found)} there, then type the same command"
+            " again."
+        )
 
 
 def _refuse_uncommitted(app: App, rendered: tuple[str, ...]) -> None:

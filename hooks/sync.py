@@ -56,7 +56,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         answer_signals()
         if is_first(Path.cwd()) and load(Path.cwd()).start == "existing":
-            look_at(open_app(Path.cwd(), environ, output))
+            look_at(Path.cwd(), environ, output)
         for name in put(Path.cwd()):
             output.say(f"  private_packages/{name}: your edit gave way to the template's file; Git has it")
         app = open_app(Path.cwd(), environ, output)

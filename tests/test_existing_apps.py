@@ -308,6 +308,20 @@ def an_ignored_lock(folder: Path) -> None:
     save(folder)
 
 
+def found_by_setuptools(folder: Path) -> None:
+    (folder / "gauge").mkdir()
+    (folder / "gauge" / "__init__.py").touch()
+    project = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    (folder / "pyproject.toml").write_text(f'{project}[project]\nname = "gauge"\nversion = "1"\n')
+    save(folder)
+
+
+def values_that_nobody_can_read(folder: Path) -> None:
+    (folder / ".gitignore").open("a").write(".env\n")
+    save(folder)
+    (folder / ".env").write_text('MULTI="a\nb"\n')
+
+
 def save(folder: Path) -> None:
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
     subprocess.run(["git", "commit", "--quiet", "-m", "Theirs"], cwd=folder, check=True)
@@ -320,13 +334,15 @@ def save(folder: Path) -> None:
         (untracked, "There are uncommitted changes (notes.txt): commit or stash them"),
         (staged, "There are uncommitted changes (notes.txt): commit or stash them"),
         (read_only, "requirements.txt is read-only: make it writable"),
-        (half_a_block, "requirements.txt holds only one end of the block"),
-        (two_blocks, ".gitignore holds more than one pair of marks"),
+        (half_a_block, "requirements.txt holds only one end of a block of this template's"),
+        (two_blocks, ".gitignore holds more than one pair of marks of a block"),
         (a_conflict, "requirements.txt has merge conflicts: resolve them"),
         (a_page_of_theirs, "docs/private-packages.md is here already, and is not this template's: rename it"),
         (a_package_of_theirs, "private_packages/ is here already, and is not this template's: rename it"),
         (a_module_of_theirs, "private_packages.py is here already, and is not this template's: rename it"),
         (another_template, ".copier-answers.yml is of another template: add `--answers-file"),
+        (found_by_setuptools, "setuptools would take private_packages/ for a part of the project"),
+        (values_that_nobody_can_read, "Line 1 of .env is not of the form NAME=value"),
         (an_ignored_lock, "Git ignores private-packages.lock: change .gitignore"),
         (a_finder_of_theirs, "_submodules.py is your own file, and the finder of the submodules has to stand there"),
     ],

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from apps import data
+from lines import REFUSED, REFUSED_INDEX_URLS
+from templates import macros
 
 if sys.platform == "win32":
     pytest.skip("Windows has no pseudo-terminal for pexpect", allow_module_level=True)
 
 import pexpect
+import pyte
 
 ALT_ENTER = "\x1b\r"
 DOWN = "\x1b[B"
@@ -166,7 +173,7 @@ def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pe
     terminal.expect("are submodules")
     terminal.expect_exact("\x1b[?25h")
     terminal.send(f"acme-beams @ https://ghp_0123456789@github.com/acme/beams.git{ALT_ENTER}")
-    terminal.expect("Validation error for question 'submodule_packages': Line 1: literal sec")
+    terminal.expect("Validation error for question 'submodule_packages': literal secret; put it into")
     terminal.send("\x7f" * 80 + ALT_ENTER)
     terminal.expect("Which Python")
     terminal.send("\r")
@@ -174,6 +181,63 @@ def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pe
     terminal.send("\r")
     terminal.expect(pexpect.EOF)
     assert answers(tmp_path)["submodule_packages"] == ""
+
+
+def causes() -> dict[str, tuple[str, str, str]]:
+    """One refused line for each cause: by cause, its strategy, the line, and the whole sentence."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for strategy, cases in REFUSED.items():
+        for line, _ in cases:
+            sentence = macros("lines").refusal(strategy, line).strip()
+            found.setdefault(re.split("[;:] ", sentence)[0], (strategy, line, sentence))
+    return found
+
+
+def test_every_cause_is_short_enough_for_what_copier_leaves_of_eighty_columns():
+    """Copier's own words take 51 columns at most; an address is shorter, its cause may be longer."""
+    before = len("Validation error for question 'submodule_packages': ")
+    assert [cause for cause in causes() if before + len(cause) > 80] == []
+    before = len("Validation error for question 'index_url': ")
+    for url, _ in REFUSED_INDEX_URLS:
+        sentence = macros("index_lines").index_url_refusal(url, "acme-units==1").strip()
+        assert before + len(re.split("[;:] ", sentence)[0]) <= 80, sentence
+
+
+@pytest.mark.parametrize("strategy", ["submodule", "git", "index"])
+def test_every_cause_is_read_whole_on_a_terminal_of_eighty_by_twenty_four(
+    questionnaire: Path, tmp_path: Path, strategy: str
+):
+    given = data({"start": "new", "app_name": "App", "platform": "python", "strategies": [strategy]})
+    screen = pyte.Screen(80, 24)
+    stream = pyte.Stream(screen)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "copier", "copy", "--skip-tasks", *given, str(questionnaire), str(tmp_path / "my-app")],
+        dimensions=(24, 80),
+        encoding="utf-8",
+        timeout=20,
+    )
+    child.logfile_read = SimpleNamespace(write=stream.feed, flush=lambda: None)
+    child.expect({"submodule": "are submodules", "git": "from Git", "index": "from the index"}[strategy])
+    child.expect_exact("\x1b[?25h")
+    shown = 0
+    for cause, (of, line, _) in causes().items():
+        # What a terminal takes for keys cannot be pasted; a long line is no easier to read.
+        if of != strategy or not line.isprintable() or len(line) > 200:
+            continue
+        child.send(line + ALT_ENTER)
+        child.expect_exact("Validation error")
+        for _ in range(50):
+            with contextlib.suppress(pexpect.TIMEOUT):
+                child.read_nonblocking(4096, 0.02)
+            if any(cause in text for text in screen.display):
+                break
+        assert any(cause in text for text in screen.display), (cause, screen.display)
+        # The end of the text, then everything before it.
+        child.send("\x1b>" + "\x7f" * (len(line) + 5))
+        shown += 1
+    child.close(force=True)
+    assert shown >= {"submodule": 20, "git": 2, "index": 3}[strategy]
 
 
 class TestACatalogue:

@@ -164,7 +164,7 @@ def test_an_index_url_may_name_variables(questionnaire: Path, tmp_path: Path, ur
 
 @pytest.mark.parametrize("line", ["acme-units", "acme-units>=2", "acme-units==2.*", "acme-units~=2.1"])
 def test_beside_pypi_a_package_must_be_pinned(questionnaire: Path, tmp_path: Path, line: str):
-    with pytest.raises(ValueError, match="exact pin"):
+    with pytest.raises(ValueError, match="write an exact one"):
         ask(questionnaire, tmp_path / "app", **answers_with("index", line, index_scope="extra"))
     assert ask(questionnaire, tmp_path / "app", **answers_with("index", line))["index_scope"] == "only"
 
@@ -172,7 +172,7 @@ def test_beside_pypi_a_package_must_be_pinned(questionnaire: Path, tmp_path: Pat
 def test_unpinned_packages_and_defaults_do_not_choose_the_scope_silently(questionnaire: Path, tmp_path: Path):
     answers = answers_with("index", "acme-units>=2")
     del answers["index_scope"]
-    with pytest.raises(ValueError, match="exact pin"):
+    with pytest.raises(ValueError, match="write an exact one"):
         ask(questionnaire, tmp_path / "app", **answers)
 
 
@@ -216,11 +216,11 @@ def test_the_ci_system_is_inferred_from_the_hosts(questionnaire: Path, tmp_path:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("", "needs a name"),
-        ("  ", "needs a name"),
+        ("", "no name"),
+        ("  ", "no name"),
         ("x" * 61, "60"),
         ("a\nb", "line break"),
-        ("a\x07b", "control"),
+        ("a\x07b", "invisible"),
         ("a\u202eb", "invisible"),
     ],
 )
@@ -245,8 +245,8 @@ def test_the_command_line_says_the_sentence_last_and_leaves_nothing(template: Pa
     done = copier("copy", "--trust", "--defaults", *options, template, tmp_path / "app", cwd=tmp_path)
     assert done.returncode == 1
     assert last_line(done) == (
-        "ValueError: Validation error for question 'git_packages': Line 1: lone variable: git, pip and uv print it; "
-        "write `x-access-token:${TOKEN}@` or `${USER}:${TOKEN}@` before the host (acme-beams)."
+        "ValueError: Validation error for question 'git_packages': lone variable: git, pip and uv print it; "
+        "write `x-access-token:${TOKEN}@` or `${USER}:${TOKEN}@` before the host (acme-beams, line 1)."
     )
     assert not (tmp_path / "app").exists()
 

@@ -67,7 +67,7 @@ def find(app: App, view: View) -> list[Finding]:
                 Finding(
                     "secret",
                     "",
-                    f"{name}:{number} holds a literal login; take it out, and have it revoked",
+                    f"{name}:{number} holds a literal login; take it out and have it revoked, or allow it with a reason in private-packages.allow.toml",
                 )
             )
     return found

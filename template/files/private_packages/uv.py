@@ -55,7 +55,8 @@ _MEANINGS = (
     ),
     (
         r"Because ([\w.-]+) was not found in the package registry",
-        "No index has a package {0}; correct its name in requirements.txt.",
+        "No index has a package {0}; correct its name in requirements.txt, or, if it is private, add its line with"
+        " `copier update --vcs-ref :current: --trust`.",
     ),
 )
 

@@ -175,7 +175,8 @@ def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None
     cure = first_cure(findings)
     if cure:
         output.problem("")
-        output.problem(f"Type: {cure}", "command")
+        # A step that no command does starts as a comment.
+        output.problem(cure if cure.startswith("#") else f"Type: {cure}", "command")
 
 
 def _stands_for(view: View, package: Package) -> str:
