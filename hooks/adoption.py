@@ -18,7 +18,7 @@ from private_packages.names import listed
 from private_packages.needs import read_pyproject
 from private_packages.output import Output
 from private_packages.probe import modules_in
-from private_packages.project import file_of
+from private_packages.project import file_of, manager_of
 from private_packages.removal import RENDERED, remove_empty
 from private_packages.repository import Repository, open_repository
 from private_packages.shared_files import BLOCKS
@@ -108,6 +108,9 @@ def _refuse_discovery(app: App) -> None:
     data = read_pyproject(app.folder)
     tools, build = data.get("tool", {}), data.get("build-system", {})
     told = isinstance(tools, dict) and {"packages", "py-modules"} & set(tools.get("setuptools", {}))
+    if manager_of(app) and not build:
+        # Then nobody builds the project.
+        return
     backend = build.get("build-backend", "setuptools") if isinstance(build, dict) else ""
     by_itself = "project" in data and str(backend).startswith("setuptools") and not told
     if not by_itself or (app.folder / "src").is_dir() or (app.folder / "setup.py").exists():

@@ -61,13 +61,11 @@ def manager_of(app: App) -> str:
 
     A lock tells more than settings do: beside it requirements.txt is an export, unless it holds the block.
     """
+    if app.config.platform == "viktor" or not (app.folder / "pyproject.toml").is_file():
+        return ""
     file = file_of(app.folder)
     is_listed = file.exists()
-    if app.config.platform == "viktor" or (
-        is_listed and BEGIN in read_exactly(file)[0]
-    ):
-        return ""
-    if not (app.folder / "pyproject.toml").is_file():
+    if is_listed and BEGIN in read_exactly(file)[0]:
         return ""
     project = _pyproject(app.folder)
     signs = {
@@ -118,7 +116,10 @@ def adding(app: App, manager: str) -> Iterator[tuple[Package, str]]:
 
 
 def source_of(app: App, manager: str) -> tuple[str, str]:
-    """Return name and address of the private index in a project's settings; where it is not yet: the name it gets, and nothing."""
+    """Return name and address of the private index in a project's settings.
+
+    Where they do not know it yet, it is the name that it will get, and nothing.
+    """
     wanted = app.config.index.address.rstrip("/") if app.config.index else ""
     tables = _table(_pyproject(app.folder), "tool", manager).get(
         _SOURCES.get(manager, "")
@@ -133,13 +134,8 @@ def source_of(app: App, manager: str) -> tuple[str, str]:
 def _typed(*words: str) -> str:
     """Return a command as every shell takes it: double quotes group, and single ones are letters in them."""
     plain = [word.replace('"', "'") for word in words]
-    return " ".join(
-        [
-            COMMAND,
-            "exec",
-            *(word if shlex.quote(word) == word else f'"{word}"' for word in plain),
-        ]
-    )
+    quoted = [word if shlex.quote(word) == word else f'"{word}"' for word in plain]
+    return " ".join([COMMAND, "exec", *quoted])
 
 
 def _is_hopeless(folder: Path, package: Package) -> bool:
@@ -155,6 +151,14 @@ def _folder(package: Package) -> str:
     return "/".join(filter(None, (package.path, package.subdirectory)))
 
 
+def _folders(packages: Sequence[Package]) -> list[str]:
+    return [f"./{_folder(one)}" for one in packages]
+
+
+def _wanted(packages: Sequence[Package]) -> list[str]:
+    return [one.requirement for one in packages]
+
+
 def _direct(package: Package) -> str:
     """Return a Git line without its login."""
     return package.requirement.replace(f"://{package.user_info}@", "://", 1)
@@ -163,23 +167,22 @@ def _direct(package: Package) -> str:
 def _uv(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
     if strategy == "submodule":
         # As members of a workspace they would bring what their developers need into the app's lock.
-        folders = [f"./{_folder(one)}" for one in packages]
-        yield _typed("uv", "add", "--no-workspace", "--editable", *folders)
+        add = ("uv", "add", "--no-workspace", "--editable")
+        yield _typed(*add, *_folders(packages))
     elif strategy == "git":
         yield _typed("uv", "add", *map(_direct, packages))
     elif app.config.index:
         name, url = source_of(app, "uv")
         option = "--default-index" if app.config.index.scope == "only" else "--index"
         source = (option, f"{name}={url or app.config.index.address}")
-        yield _typed("uv", "add", *source, *(one.requirement for one in packages))
+        yield _typed("uv", "add", *source, *_wanted(packages))
 
 
 def _poetry(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
     if strategy == "submodule":
         project = _table(_pyproject(app.folder), "project")
         if not project.keys() & {"dependencies", "optional-dependencies"}:
-            folders = [f"./{_folder(one)}" for one in packages]
-            yield _typed("poetry", "add", "--editable", *folders)
+            yield _typed("poetry", "add", "--editable", *_folders(packages))
             return
         # There `poetry add` writes the path of the folder on this machine.
         names = ", ".join(f'"{one.key}"' for one in packages)
@@ -202,8 +205,7 @@ def _poetry(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[st
             priority = f"--priority={'primary' if is_only else 'explicit'}"
             add = ("poetry", "source", "add", priority, name)
             yield _typed(*add, app.config.index.address)
-        lines_ = [one.requirement for one in packages]
-        yield _typed("poetry", "add", "--source", name, *lines_)
+        yield _typed("poetry", "add", "--source", name, *_wanted(packages))
 
 
 def _poetry_line(package: Package) -> tuple[str, str]:
@@ -220,7 +222,7 @@ def _poetry_line(package: Package) -> tuple[str, str]:
 def _pdm(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
     if strategy == "submodule":
         if _backend(_pyproject(app.folder)) not in _WITHOUT_RELATIVE:
-            yield _typed("pdm", "add", *(f"./{_folder(one)}" for one in packages))
+            yield _typed("pdm", "add", *_folders(packages))
             return
         members = ", ".join(f'"{_folder(one)}"' for one in packages)
         yield f"# in pyproject.toml, below [tool.pdm.workspace]: members = [{members}]"
@@ -230,14 +232,17 @@ def _pdm(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
     elif app.config.index:
         if not source_of(app, "pdm")[1]:
             yield _pdm_source(app)
-        yield _typed("pdm", "add", *(one.requirement for one in packages))
+        yield _typed("pdm", "add", *_wanted(packages))
 
 
 def _pdm_source(app: App) -> str:
     """Return what tells PDM of the private index. It takes the highest version of all indexes that it may ask."""
     index = app.config.index
     assert index is not None
-    settings = {"name": f'"{SOURCE}"', "url": f'"{index.url}"'}
+    user = index.user_info
+    # A token alone is a user without a password, which PDM has to see.
+    url = index.url if ":" in user else index.url.replace(f"{user}@", f"{user}:@", 1)
+    settings = {"name": f'"{SOURCE}"', "url": f'"{url}"'}
     if index.scope == "only":
         # The source of this name takes the place of PyPI.
         settings["name"] = '"pypi"'

@@ -45,9 +45,9 @@ a value are named first, and the command runs all the same: it may not need them
 
 Git asks this app for the login of these hosts, and none of your own helpers stores
 it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME and
-UV_INDEX_PRIVATE_PASSWORD, Poetry as POETRY_HTTP_BASIC_PRIVATE_USERNAME and so on,
-unless you have set them. Where Poetry looks after the app, it also gets the system's
-Git, which it lets log in, and the app's .venv for what it installs. `viktor-cli install`, `start`
+UV_INDEX_PRIVATE_PASSWORD, Poetry as POETRY_HTTP_BASIC_PRIVATE_USERNAME and
+POETRY_HTTP_BASIC_PRIVATE_PASSWORD. Poetry is also told to use your Git, which can log
+in, and the app's .venv. What you have set yourself stays. `viktor-cli install`, `start`
 and `run` get `--env NAME=value` for each variable: it takes them in no other way,
 and other users of this computer may see them in the list of processes.
 
