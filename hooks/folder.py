@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from private_packages import manifest
 from private_packages.errors import Failure
-from private_packages.files import remove, write_text
+from private_packages.files import half_written, remove, rename, write_text
 
 SOURCE = manifest.HERE
 
@@ -27,21 +28,26 @@ def put(app: Path) -> Iterator[str]:
         )
     here = manifest.by_name(manifest.lines(folder)) if before else {}
     wanted = manifest.recorded(SOURCE)
-    text = (SOURCE / manifest.FILE).read_text(encoding="utf-8")
-    if not before:
-        # First, so that what a killed run leaves is known as the template's.
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / manifest.FILE, text)
-    for name in sorted({*before, *wanted}):
-        if here.get(name) == wanted.get(name):
-            continue
+    changed = [name for name in sorted({*before, *wanted}) if here.get(name) != wanted.get(name)]
+    if not changed and before == wanted:
+        return
+    new, old = half_written(folder, "new"), half_written(folder, "before.new")
+    remove(new)
+    remove(old)
+    if folder.exists():
+        shutil.copytree(folder, new, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in changed:
         if name in here and here[name] != before.get(name):
             yield name
         if name in wanted:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_text(folder / name, (SOURCE / name).read_text(encoding="utf-8"))
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            write_text(new / name, (SOURCE / name).read_text(encoding="utf-8"))
         else:
-            remove(folder / name)
-    # Last, so that a killed run's old files are not taken for edited ones.
-    if before and before != wanted:
-        write_text(folder / manifest.FILE, text)
+            remove(new / name)
+    write_text(new / manifest.FILE, (SOURCE / manifest.FILE).read_text(encoding="utf-8"))
+    # A killed run leaves the old command or the new one, and never some files of each.
+    if folder.exists():
+        rename(folder, old)
+    # Git's folder may lie on another disk.
+    shutil.move(new, folder)
+    remove(old)

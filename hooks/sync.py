@@ -24,13 +24,13 @@ from adoption import Refused, is_first, look_at
 from folder import put
 from messages import finish, next_steps
 from private_packages.app import App, open_app
-from private_packages.commands.sync import synchronise
 from private_packages.config import load
 from private_packages.diagnosis import explain_local
 from private_packages.errors import Failure, GitError
 from private_packages.files import why_not
 from private_packages.output import Output
 from private_packages.report import Report
+from private_packages.synchronise import synchronise
 
 from template import cannot_be_updated, news
 

@@ -675,7 +675,7 @@ def test_in_a_folder_that_cannot_be_written_the_message_says_so_and_nothing_is_l
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert f"{ODD}: Read-only file system; make app/submodules/{ODD} writable." in done.stderr
+    assert f"Read-only file system; make {app}/.git/private-packages.tmp writable." in done.stderr
     assert is_complete(app)
     place.heals(app, ODD)
 

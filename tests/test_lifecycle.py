@@ -194,7 +194,9 @@ class App:
         return {f"app/submodules/{one.name}": one.commit for one in entries if one.strategy == "submodule"}
 
     def sections(self) -> list[str]:
-        """The names of the sections of .gitmodules."""
+        """The names of the sections of .gitmodules, which goes with its last one."""
+        if not (self.folder / ".gitmodules").exists():
+            return []
         return re.findall(r'(?m)^\[submodule "(.*)"\]$', self.read(".gitmodules"))
 
     def changes(self) -> list[str]:

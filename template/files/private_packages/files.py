@@ -21,6 +21,8 @@ from pathlib import Path
 
 # How long Windows' refusals are outwaited, in seconds.
 PATIENCE = 2.0
+# How the name of a file begins that is not yet in its place.
+UNFINISHED = "private-packages"
 # The byte order marks of UTF-16 (the encodings keep them at the text's beginning).
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -74,22 +76,30 @@ def _write(path: Path, content: bytes, *, private: bool = False) -> None:
             file.write(content)
             file.truncate()
         return
-    places = [path.parent]
-    # What a killed run leaves half-written is no file of the app's there: `git add --all` does not see it.
-    places[:0] = [one / ".git" for one in path.parents if (one / ".git").is_dir()][:1]
-    for place in places:
-        try:
-            _replace(path, content, place, private=private)
-        except OSError as error:
-            # Git's folder may lie on another disk, or be closed to us.
-            if place == path.parent:
-                raise
-        else:
+    ending = f"{os.getpid()}.{threading.get_ident()}.new"
+    beside = path.with_name(f"{UNFINISHED}.{path.name}.{ending}")
+    unseen = half_written(path, ending)
+    if unseen != beside:
+        # Git's folder may lie on another disk, or be closed to us.
+        with contextlib.suppress(OSError):
+            _replace(path, content, unseen, private=private)
             return
+    _replace(path, content, beside, private=private)
 
 
-def _replace(path: Path, content: bytes, place: Path, *, private: bool) -> None:
-    beside = place / f"{path.name}.{os.getpid()}.{threading.get_ident()}.new"
+def half_written(path: Path, ending: str) -> Path:
+    """Return where a file is kept that is not in its place yet: in Git's folder, if there is one.
+
+    There `git add --all` does not take what a killed run leaves for a file of the app's.
+    """
+    for folder in path.parents:
+        if (folder / ".git").is_dir():
+            name = "-".join(path.relative_to(folder).parts)
+            return folder / ".git" / f"{UNFINISHED}.{name}.{ending}"
+    return path.with_name(f"{UNFINISHED}.{path.name}.{ending}")
+
+
+def _replace(path: Path, content: bytes, beside: Path, *, private: bool) -> None:
     try:
         mode = 0o600 if private else 0o666
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

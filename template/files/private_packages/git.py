@@ -29,7 +29,7 @@ _REPOSITORY = (
 )
 # Into a trace that is switched on Git writes neither a setting nor a variable, and so no login, whatever the
 # environment or the configuration say (git(1), "ENVIRONMENT VARIABLES"); empty ones would count as not set.
-_TRACES = {
+NO_LOGIN_IN_TRACES = {
     "GIT_TRACE2_CONFIG_PARAMS": "none",
     "GIT_TRACE2_ENV_VARS": "none",
     "GIT_TRACE_REDACT": "1",
@@ -56,7 +56,7 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
         GIT_TERMINAL_PROMPT="0",
         GIT_ASKPASS="true",
         SSH_ASKPASS_REQUIRE="never",
-        **_TRACES,
+        **NO_LOGIN_IN_TRACES,
     )
     return with_settings(
         env,
@@ -90,6 +90,8 @@ class Git:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._stopped = False
+        # What each process inherits, so that it is open as long as one of them lives; POSIX only.
+        self.inherited: tuple[int, ...] = ()
 
     def run(self, *arguments: str, cwd: Path, stdin: str = "") -> str:
         """Run a command that asks no server; return its standard output.
@@ -110,12 +112,16 @@ class Git:
         return self._run(arguments, cwd, env, b"", self.silence + 2)
 
     def stop(self) -> None:
-        """End what is running; Git removes its own half-made clone on SIGTERM."""
+        """End what is running, and start nothing more; Git removes its own half-made clone on SIGTERM."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
         for process in running:
             end(process)
+
+    def go_on(self) -> None:
+        """Start programs again, once whoever would have started more has seen the end."""
+        self._stopped = False
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
@@ -138,7 +144,7 @@ class Git:
             if self._stopped:
                 raise GitError("interrupted")
             try:
-                process = start(("git", *arguments), cwd, env)
+                process = start(("git", *arguments), cwd, env, self.inherited)
             except FileNotFoundError as error:
                 if not cwd.is_dir():
                     raise
@@ -160,7 +166,10 @@ class Git:
 
 
 def start(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str]
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    inherited: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program that `end` can end with all that it starts."""
     flags = 0
@@ -174,6 +183,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         creationflags=flags,
+        pass_fds=inherited,
         # A session of its own: ssh finds no terminal to ask questions on, and Ctrl-C reaches us alone.
         start_new_session=True,
     )

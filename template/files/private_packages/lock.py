@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,20 @@ def is_needed_only(locked: Locked) -> bool:
 
 
 class Lock(dict[str, Locked]):
-    """The entries by normalised name."""
+    """The entries by normalised name.
+
+    ``contested``: where Git found a conflict, the commits or versions of both sides. ``public`` are the public packages
+    that private ones need, of which a person was told.
+    """
+
+    public: frozenset[str] = frozenset()
+
+    def __init__(
+        self, entries: Mapping[str, Locked] | Iterable[tuple[str, Locked]] = ()
+    ) -> None:
+        """Without entries nothing is locked yet."""
+        super().__init__(entries)
+        self.contested: dict[str, frozenset[str]] = {}
 
     def commit_of(self, name: str, strategy: str) -> LockedCommit | None:
         """Return the entry of a submodule or a Git line."""
@@ -116,14 +129,16 @@ def load(folder: Path) -> Lock:
 def parse(text: str) -> Lock:
     """Read the text of a private-packages.lock. Raises `Failure`."""
     if has_conflict(text):
-        raise Failure(
-            f"{FILE} has merge conflicts; keep one side of each, then type `{COMMAND} sync`."
-        )
+        raise Failure(f"{FILE} has merge conflicts; `{COMMAND} sync` writes it anew.")
     try:
         data = tomllib.loads(text)
         if data.get("format") != FORMAT:
             raise ValueError(f"format {data.get('format')!r}")
-        return _locks(data.get("packages", []))
+        lock = _locks(data.get("packages", []))
+        lock.public = frozenset(
+            _plain(NAME_FORM, name) for name in data.get("public", [])
+        )
+        return lock
     except (
         tomllib.TOMLDecodeError,
         RecursionError,
@@ -176,9 +191,10 @@ def _plain(pattern: str, value: Any) -> str:
     return value
 
 
-def dump(entries: Iterable[Locked]) -> str:
+def dump(entries: Iterable[Locked], public: Iterable[str] = ()) -> str:
     """Return the text of a private-packages.lock: a table a package, by name, so that two branches merge."""
-    tables = [_HEAD]
+    names = "".join(f"    {_string(name)},\n" for name in sorted(public))
+    tables = [f"{_HEAD}public = [\n{names}]\n" if names else _HEAD]
     for entry in sorted(entries, key=lambda one: normalised(one.name)):
         lines = [
             "[[packages]]",
@@ -211,7 +227,7 @@ def save(folder: Path, lock: Lock) -> bool:
     Without a package there is none.
     """
     path = folder / FILE
-    text = dump(lock.values()) if lock else ""
+    text = dump(lock.values(), lock.public) if lock else ""
     if text == (read_text(path) if path.exists() else ""):
         return False
     if lock:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from private_packages import config, lock, shared_files
 from private_packages.blocks import write_block
-from private_packages.commands.sync import synchronise
 from private_packages.errors import Failure
 from private_packages.files import remove
 from private_packages.names import COMMAND
 from private_packages.project import file_of
+from private_packages.synchronise import synchronise
 from private_packages.viktor import entry_of, import_line, imports_finder
 
 if TYPE_CHECKING:

@@ -42,6 +42,11 @@ class Repository:
         return self.git_dir / "modules" / path
 
     @property
+    def scratch(self) -> Path:
+        """Where a run keeps what is half-made; one that came to its end leaves no such folder."""
+        return self.git_dir / "private-packages.tmp"
+
+    @property
     def gitmodules(self) -> Path:
         """The file that counts is the one at the top (gitmodules(5))."""
         return self.top / ".gitmodules"

@@ -18,7 +18,6 @@ from private_packages import lock as locking
 from private_packages import requirements
 from private_packages.agreement import disagreements, read_view
 from private_packages.commands import check, status
-from private_packages.commands.sync import synchronise
 from private_packages.config import SUBMODULES
 from private_packages.environment import find, python_of
 from private_packages.errors import Failure
@@ -30,6 +29,7 @@ from private_packages.project import adding, install_command, manager_of
 from private_packages.resolution import Resolution, install
 from private_packages.strategies.submodule import root_of
 from private_packages.submodules.bring import fetch_pins
+from private_packages.synchronise import synchronise
 from private_packages.uv import Uv, UvFailed, find_uv
 
 if TYPE_CHECKING:

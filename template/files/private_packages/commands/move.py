@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from private_packages import config as configuration
 from private_packages import lock as locking
-from private_packages.commands.sync import synchronise
 from private_packages.errors import Failure, WrongUsage
 from private_packages.files import read_text, write_text
 from private_packages.findings import INSTALL
+from private_packages.moving import write_both
 from private_packages.names import COMMAND, listed
 from private_packages.output import in_columns
 from private_packages.remote import AT_ONCE
@@ -24,6 +24,9 @@ from private_packages.report import Report
 from private_packages.repository import Repository, open_repository
 from private_packages.shared_files import write_blocks
 from private_packages.strategies import strategy_of
+from private_packages.submodules.gitdir import head_of
+from private_packages.submodules.state import JOURNAL
+from private_packages.synchronise import synchronise
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -98,7 +101,10 @@ def _newest(app: App, package: Package) -> str:
 
 
 def _move(app: App, package: Package, moved: Package) -> int:
-    """Write what is wanted now, then make it; what cannot be made is taken back."""
+    """Write what is wanted now, then make it; what cannot be made is taken back.
+
+    Where Ctrl-C comes when the package's files are switched already, it is not: `sync` goes on from there.
+    """
     toml, answers = (
         app.folder / configuration.FILE,
         app.folder / app.config.answers_file,
@@ -109,6 +115,7 @@ def _move(app: App, package: Package, moved: Package) -> int:
     if repository is not None and repository.gitmodules.exists():
         before[repository.gitmodules] = read_text(repository.gitmodules)
     locked = locking.load(app.folder).get(package.key)
+    files = _checked_out(repository, package)
     if moved != package:
         _write(app, package, moved, wanted)
     config = replace(
@@ -118,7 +125,8 @@ def _move(app: App, package: Package, moved: Package) -> int:
     try:
         report = synchronise(replace(app, config=config), anew=package.key)
     except BaseException:
-        _take_back(app, before, repository)
+        if _checked_out(repository, package) == files:
+            _take_back(app, before, repository)
         raise
     if any(problem.startswith(f"{package.name}: ") for problem in report.problems):
         _take_back(app, before, repository)
@@ -134,6 +142,14 @@ def _move(app: App, package: Package, moved: Package) -> int:
     if not stays or report.outcomes:
         app.output.say(f"Next: {INSTALL}", "command")
     return 1 if report.problems else 0
+
+
+def _checked_out(repository: Repository | None, package: Package) -> tuple[str, bool]:
+    """Return the commit of a submodule's files, and whether other ones are being checked out."""
+    if repository is None:
+        return "", False
+    module = repository.module(f"{repository.prefix}{package.path}")
+    return head_of(module), (module / JOURNAL).exists()
 
 
 def _take_back(
@@ -166,8 +182,11 @@ def _write(
         raise Failure(
             f"{package.name}: `{moved.ref or moved.requirement}` cannot stand in a package line; name another."
         )
-    for path, text in changed.items():
-        write_text(path, text)
+    toml = changed.pop(app.folder / configuration.FILE)
+    for answers in changed.values():
+        write_both(app, toml, answers)
+        return
+    write_text(app.folder / configuration.FILE, toml)
 
 
 def _is_read_as(text: str, package: Package) -> bool:

@@ -120,6 +120,9 @@ def disagreements(view: View, package: Package) -> list[Finding]:
             )
         ]
     path = view.repository.prefix + package.path
+    if path in view.current.unsettled:
+        text = "two branches pinned different commits of it; sync takes what private-packages.toml says"
+        return [Finding("conflict", package.name, text, SYNC)]
     section, pinned = view.current.declared.get(path), view.current.gitlinks.get(path)
     if section is None or pinned is None:
         where = ".gitmodules" if section is None else "Git's index"

@@ -21,8 +21,14 @@ from private_packages.files import (
 )
 from private_packages.git import quoted
 from private_packages.report import Outcome
+from private_packages.submodules.alone import note_locks, noted
 from private_packages.submodules.fetch import Fetcher, NotDone, PutInPlace
-from private_packages.submodules.gitdir import read_link, relative_path, write_link
+from private_packages.submodules.gitdir import (
+    read_link,
+    relative_path,
+    take_away,
+    write_link,
+)
 from private_packages.submodules.plan import (
     Action,
     Add,
@@ -81,19 +87,32 @@ def apply(
     result = Result()
     if not actions:
         return result
+    repository.scratch.mkdir(exist_ok=True)
     fetched = {path: entry.commit for path, entry in current.locked.items()}
     fetcher = Fetcher(app, repository, read_settings(repository), fetched)
     gitlinks: dict[str, str | None] = {}
+    known: dict[str, str] = {}
     sections = [action for action in actions if isinstance(action, Declare | Undeclare)]
     for section in sections:
         _write_section(repository, section)
     urls = addresses(current, sections)
+
+    def make_known(one: Wanted) -> None:
+        url = urls.get(one.path, one.package.url)
+        if known.get(one.path) != url:
+            initialise(repository, fetcher.settings, {one.path: url})
+            known[one.path] = url
+
     for action in actions:
         match action:
             case TakeOver(wanted):
                 result.outcomes.append(_take_over(repository, wanted))
             case Adopt(wanted, commit):
+                make_known(wanted)
                 result.commits[wanted.path] = commit
+            case Populate(wanted):
+                # First: what is killed after its checkout has nothing else to be done.
+                make_known(wanted)
             case Drop(path):
                 result.outcomes.append(_drop(repository, current, path, gitlinks))
     fetches = [
@@ -109,17 +128,12 @@ def apply(
                 if commit:
                     path = fetch.wanted.path
                     # First, so that whatever has a gitlink is known to Git as well.
-                    initialise(
-                        repository,
-                        fetcher.settings,
-                        {path: urls.get(path, fetch.wanted.package.url)},
-                    )
+                    make_known(fetch.wanted)
                     gitlinks[path] = commit
                     if not isinstance(fetch, Populate):
                         result.commits[path] = commit
     finally:
         # An interrupted run keeps what it has finished.
-        remove(fetcher.scratch)
         if gitlinks or sections:
             _stage(repository, gitlinks)
         result.dropped = [path for path, commit in gitlinks.items() if commit is None]
@@ -144,9 +158,10 @@ def _carry_out_all(
     fetches: Sequence[Fetching], fetcher: Fetcher
 ) -> Generator[tuple[Fetching, Outcome, str]]:
     """Fetch all side by side, then put all in place; yield each action with its outcome and its commit."""
-    remove(fetcher.scratch)
     output, total = fetcher.app.output, len(fetches)
     if fetches:
+        modules = [f"modules/{action.wanted.path}" for action in fetches]
+        note_locks(fetcher.repository, "modules", *modules)
         output.say(f"Fetching {total} private package{'s' if total > 1 else ''} …")
     ready: list[tuple[Fetching, PutInPlace]] = []
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
@@ -172,6 +187,7 @@ def _carry_out_all(
         except BaseException:
             fetcher.app.git.stop()
             pool.shutdown(wait=True, cancel_futures=True)
+            fetcher.app.git.go_on()
             raise
     output.clear()
 
@@ -203,13 +219,14 @@ def _take_over(repository: Repository, one: Wanted) -> Outcome:
     new.parent.mkdir(parents=True, exist_ok=True)
     rename(old, new)
     write_link(folder, new)
-    repository.run(
-        "config",
-        "--file",
-        str(new / "config"),
-        "core.worktree",
-        relative_path(folder, new),
-    )
+    with noted(repository, f"modules/{one.path}/config.lock"):
+        repository.run(
+            "config",
+            "--file",
+            str(new / "config"),
+            "core.worktree",
+            relative_path(folder, new),
+        )
     return Outcome(one.name, True, "taken over as it stands")
 
 
@@ -237,37 +254,39 @@ def _drop(
     gitlinks[path] = None
     if path in current.declared:
         _write_section(repository, Undeclare(current.declared[path]))
-    folder, module = repository.top / path, repository.module(path)
-    # In this order a killed run leaves what the next one takes for half-made, not for the user's work.
-    remove(module / "index")
-    for entry in folder.iterdir() if folder.is_dir() else ():
-        if entry.name != ".git":
-            remove(entry)
-    remove(folder)
-    remove(module)
     # A submodule that this clone never initialised has no section there.
-    with contextlib.suppress(GitError):
+    with contextlib.suppress(GitError), noted(repository, "config.lock"):
         repository.run("config", "--remove-section", f"submodule.{path}")
-    parent = folder.parent
+    take_away(repository, path)
+    parent = (repository.top / path).parent
     if parent.is_dir() and not any(parent.iterdir()):
         again(parent.rmdir)
     return Outcome(name, True, "removed")
 
 
 def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
-    """Write or remove one section of ``.gitmodules``, through Git."""
+    """Write or remove one section of ``.gitmodules``, through Git: the whole of it, or nothing."""
     section: Section = action.section
-    file = ("config", "--file", str(repository.gitmodules))
+    text, encoding = "", "utf-8"
     if repository.gitmodules.exists():
         text, encoding = read_exactly(repository.gitmodules)
-        # A user's own submodule that is wanted from now on leaves its section beside ours.
-        changed = without_section(text, section.name, keep=isinstance(action, Declare))
-        if not changed.strip() and isinstance(action, Undeclare):
-            remove(repository.gitmodules)
-        elif changed != text:
-            write_exactly(repository.gitmodules, changed, encoding)
-    if isinstance(action, Undeclare):
-        return
+    # A user's own submodule that is wanted from now on leaves its section beside ours.
+    changed = without_section(text, section.name, keep=isinstance(action, Declare))
+    if isinstance(action, Declare):
+        changed = _with_settings(repository, section, changed, encoding)
+    if not changed.strip() and isinstance(action, Undeclare):
+        remove(repository.gitmodules)
+    elif changed != text:
+        write_exactly(repository.gitmodules, changed, encoding)
+
+
+def _with_settings(
+    repository: Repository, section: Section, text: str, encoding: str
+) -> str:
+    """Let Git write a section's settings into a copy of a ``.gitmodules``; return the text."""
+    copy = repository.scratch / "gitmodules"
+    write_exactly(copy, text, encoding)
+    file = ("config", "--file", str(copy))
     for key, value in section.settings:
         spelled = _SPELLINGS.get(key, key)
         repository.run(*file, f"submodule.{section.name}.{spelled}", value)
@@ -275,6 +294,7 @@ def _write_section(repository: Repository, action: Declare | Undeclare) -> None:
         # Git fails where there is nothing to unset.
         with contextlib.suppress(GitError):
             repository.run(*file, "--unset-all", f"submodule.{section.name}.branch")
+    return read_exactly(copy)[0]
 
 
 def without_section(text: str, name: str, *, keep: int = 0) -> str:
@@ -303,15 +323,16 @@ def _stage(repository: Repository, gitlinks: Mapping[str, str | None]) -> None:
         f"160000 {commit} 0\t{path}\n" if commit else f"0 {'0' * 40} 0\t{path}\n"
         for path, commit in sorted(gitlinks.items())
     ]
-    repository.run(
-        "update-index",
-        "--add",
-        "--remove",
-        "--replace",
-        ".gitmodules",
-        "--index-info",
-        stdin="".join(lines),
-    )
+    with noted(repository, "index.lock"):
+        repository.run(
+            "update-index",
+            "--add",
+            "--remove",
+            "--replace",
+            ".gitmodules",
+            "--index-info",
+            stdin="".join(lines),
+        )
 
 
 def initialise(
@@ -324,6 +345,7 @@ def initialise(
     for path, url in urls.items():
         if settings.urls.get(path) == url:
             continue
-        if settings.selects:
-            repository.run("config", f"submodule.{path}.active", "true")
-        repository.run("config", f"submodule.{path}.url", url)
+        with noted(repository, "config.lock"):
+            if settings.selects:
+                repository.run("config", f"submodule.{path}.active", "true")
+            repository.run("config", f"submodule.{path}.url", url)

@@ -10,6 +10,7 @@ from private_packages.lock import Lock, LockedCommit
 from private_packages.names import normalised
 from private_packages.report import Report
 from private_packages.repository import Repository, open_repository
+from private_packages.submodules.alone import alone
 from private_packages.submodules.apply import apply
 from private_packages.submodules.gitdir import is_detached
 from private_packages.submodules.plan import (
@@ -33,9 +34,16 @@ def bring(
 ) -> None:
     """Add, move, replace and drop submodules; each fails or succeeds by itself.
 
-    ``at_pins``: those whose pin a pull moved are brought there, too. Raises `GitError` and OSError about the
-    app as a whole.
+    ``at_pins``: those whose pin a pull moved are brought there, too. Raises `Failure`, `GitError` and OSError about
+    the app as a whole.
     """
+    with alone(app, repository):
+        _bring(app, repository, lock, report, at_pins=at_pins)
+
+
+def _bring(
+    app: App, repository: Repository, lock: Lock, report: Report, *, at_pins: bool
+) -> None:
     wanted = wanted_submodules(app.config, repository)
     current = read_current(repository, wanted, lock)
     if current.unmerged:
@@ -57,7 +65,8 @@ def bring(
         )
     for one in wanted:
         commit = current.gitlinks.get(one.path, "")
-        if commit and not lock.commit_of(one.name, "submodule"):
+        known = one.path in current.unsettled or lock.commit_of(one.name, "submodule")
+        if commit and not known:
             # It could not be fetched: any clone has to know what is there instead.
             url, ref = stands_for(one, current)
             lock.put(LockedCommit(one.name, "submodule", url, ref, commit))
@@ -80,7 +89,7 @@ def bring(
 def fetch_pins(app: App) -> Report:
     """Bring the submodules to their pins, and change nothing else; one that is on a branch is the user's.
 
-    Raises `GitError` and OSError.
+    Raises `Failure`, `GitError` and OSError.
     """
     report = Report()
     lock = locking.load(app.folder)
@@ -90,10 +99,11 @@ def fetch_pins(app: App) -> Report:
     if repository is None:
         return report
     wanted = wanted_submodules(app.config, repository)
-    current = read_current(repository, wanted, lock)
-    planned = [one for one in plan(wanted, current) if isinstance(one, Populate)]
-    actions = [*planned, *_behind(repository, wanted, current)]
-    report.take(apply(app, repository, actions, current).outcomes)
+    with alone(app, repository):
+        current = read_current(repository, wanted, lock)
+        planned = [one for one in plan(wanted, current) if isinstance(one, Populate)]
+        actions = [*planned, *_behind(repository, wanted, current)]
+        report.take(apply(app, repository, actions, current).outcomes)
     return report
 
 

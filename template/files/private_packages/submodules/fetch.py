@@ -21,7 +21,12 @@ from private_packages.errors import Failure, GitError
 from private_packages.files import read_text, remove, rename, write_text
 from private_packages.git import quoted
 from private_packages.repository import IN_MODULE, Repository
-from private_packages.submodules.gitdir import head_of, relative_path, write_link
+from private_packages.submodules.gitdir import (
+    head_of,
+    relative_path,
+    take_away,
+    write_link,
+)
 from private_packages.submodules.plan import (
     OURS,
     Add,
@@ -66,11 +71,6 @@ class Fetcher:
     settings: Settings
     fetched: Mapping[str, str]
 
-    @property
-    def scratch(self) -> Path:
-        """Where half-made clones live; removed before and after each run."""
-        return self.repository.git_dir / "private-packages.tmp"
-
     def fetch(self, action: Fetching) -> PutInPlace:
         """Ask the server for one package; return what puts it in place and returns its commit.
 
@@ -100,6 +100,10 @@ class Fetcher:
                 return lambda: self._checkout(one, commit)
             case Populate(_, commit, True):
                 self._refuse_work(one, "its checkout broke off")
+                if (self.repository.module(one.path) / JOURNAL).exists():
+                    # The repository is whole; what Git ignores beside the package's files stays.
+                    self._get(one, commit)
+                    return lambda: self._checkout(one, commit)
                 return self._clone_at(one, commit)
             case Replace(_, keep) if keep:
                 self._refuse_work(one, "another address is wanted")
@@ -214,7 +218,7 @@ class Fetcher:
     def _clone_beside(self, one: Wanted, *options: str) -> Path:
         """Clone into the scratch folder and return where."""
         # A clone that outlived its killed run removes its own folder when it fails: not this one.
-        beside = self.scratch / str(os.getpid()) / one.name
+        beside = self.repository.scratch / str(os.getpid()) / one.name
         remove(beside)
         beside.parent.mkdir(parents=True, exist_ok=True)
         # The user may call remotes otherwise (`clone.defaultRemoteName`).
@@ -239,12 +243,11 @@ class Fetcher:
         module = self.repository.module(one.path)
         folder = self.repository.top / one.path
         _finish_config(beside / ".git", relative_path(folder, module))
-        remove(module)
+        # Other files in the folder are the user's; `fetch` has refused those of whom they may be.
+        if (folder / ".git").is_file() or not has_files(folder):
+            take_away(self.repository, one.path)
         module.parent.mkdir(parents=True, exist_ok=True)
         rename(beside / ".git", module)
-        # The old work tree was found to hold nothing of the user's.
-        if (folder / ".git").is_file() or (folder.exists() and not has_files(folder)):
-            remove(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
 
     def _install_with_files(self, one: Wanted, beside: Path) -> str:

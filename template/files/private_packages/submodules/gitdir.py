@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from private_packages.files import write_text
+from private_packages.files import remove, rename, write_text
+
+if TYPE_CHECKING:
+    from private_packages.repository import Repository
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -39,6 +43,25 @@ def relative_path(target: Path, start: Path) -> str:
         return Path(os.path.relpath(target.resolve(), start.resolve())).as_posix()
     except ValueError:
         return target.resolve().as_posix()
+
+
+def take_away(repository: Repository, path: str) -> None:
+    """Remove a submodule's work tree and its repository, which were found to hold nothing of the user's.
+
+    In this order a killed run leaves what the next one takes for half-made, not for the user's work: the repository
+    is whole, but for its index, until the work tree is gone, and then goes in one step. Raises OSError.
+    """
+    folder, module = repository.top / path, repository.module(path)
+    remove(module / "index")
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name != ".git":
+            remove(entry)
+    remove(folder)
+    if module.exists():
+        gone = repository.scratch / f"{path.replace('/', '-')}.gone"
+        remove(gone)
+        rename(module, gone)
+        remove(gone)
 
 
 def is_detached(module: Path) -> bool:

@@ -74,6 +74,7 @@ class Current:
     ``declared``: sections of ``.gitmodules`` in the work tree, ``recorded``: those of the index, both by path.
     ``folders``, ``modules`` and ``heads`` (the commit that is checked out, or empty) hold every wanted path.
     ``locked``: the lock's entries by path. ``left``: work trees of ours without a gitlink. ``unmerged``: Git left a conflict in ``.gitmodules``.
+    ``unsettled``: paths of which two branches pinned different commits.
     """
 
     below: str
@@ -86,6 +87,7 @@ class Current:
     locked: Mapping[str, LockedCommit] = field(default_factory=dict)
     left: Sequence[str] = ()
     unmerged: bool = False
+    unsettled: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,14 @@ def _changing(one: Wanted, current: Current) -> list[Action]:
     commit, locked = current.gitlinks.get(one.path), current.locked.get(one.path)
     if commit is None:
         return [Add(one, locked.commit if locked and fits(one.package, locked) else "")]
+    if one.path in current.unsettled:
+        ready = current.modules.get(one.path) is Module.READY
+        known = locked is not None and fits(one.package, locked)
+        return (
+            [Populate(one, locked.commit, fetch=not ready)]
+            if locked and known
+            else [Move(one)]
+        )
     taken: list[Action] = []
     if current.folders.get(one.path) is Folder.ELSEWHERE:
         taken = [TakeOver(one)]

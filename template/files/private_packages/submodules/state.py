@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from private_packages.errors import GitError
 from private_packages.files import read_text
 from private_packages.lock import Lock, LockedCommit
+from private_packages.names import normalised
 from private_packages.submodules.gitdir import head_of, read_link
 from private_packages.submodules.plan import (
     OURS,
@@ -85,7 +86,7 @@ def read_current(
         for entry in lock.values()
         if isinstance(entry, LockedCommit) and entry.strategy == "submodule"
     }
-    gitlinks, stages, blob = _index(repository)
+    gitlinks, stages, blob, unmerged = _index(repository)
     recorded = _sections(repository, "--blob", ":.gitmodules") if "0" in stages else {}
     if _is_conflicted(repository, stages):
         return Current(
@@ -114,13 +115,31 @@ def read_current(
         modules={path: read_module(repository, path) for path in paths},
         heads={path: head_of(repository.module(path)) for path in paths},
         locked=locked,
+        unsettled=frozenset(unmerged | _contested(repository, gitlinks, lock)),
     )
     return replace(current, left=leftovers(repository, paths, current))
 
 
-def _index(repository: Repository) -> tuple[dict[str, str], set[str], str]:
-    """Return the gitlinks below the app's folder, and the stages and the blob of ``.gitmodules``."""
+def _contested(
+    repository: Repository, gitlinks: Mapping[str, str], lock: Lock
+) -> set[str]:
+    """Return the gitlinks that Git took from one side of a conflict in the lock, which may be settled otherwise."""
+    found = set()
+    for path, commit in gitlinks.items():
+        key = normalised(path.removeprefix(repository.below))
+        locked = lock.get(key)
+        settled = isinstance(locked, LockedCommit) and locked.commit == commit
+        if locked and not settled and commit in lock.contested.get(key, ()):
+            found.add(path)
+    return found
+
+
+def _index(
+    repository: Repository,
+) -> tuple[dict[str, str], set[str], str, set[str]]:
+    """Return the gitlinks below the app's folder, the stages and the blob of ``.gitmodules``, and gitlinks in conflict."""
     gitlinks: dict[str, str] = {}
+    unmerged: set[str] = set()
     stages: set[str] = set()
     blob = ""
     # A new app has no index yet, which saves it this process.
@@ -136,7 +155,9 @@ def _index(repository: Repository) -> tuple[dict[str, str], set[str], str]:
                 blob = commit
             elif mode == "160000":
                 gitlinks[path] = commit
-    return gitlinks, stages, blob
+                if stage != "0":
+                    unmerged.add(path)
+    return gitlinks, stages, blob, unmerged
 
 
 def _is_conflicted(repository: Repository, stages: set[str]) -> bool:
@@ -196,10 +217,17 @@ def leftovers(
     repository, or of a module that the template did not make, is the user's.
     """
     below = repository.top / current.below
-    if not below.is_dir():
-        return []
     known = {*wanted, *current.gitlinks}
-    found = []
+    # A drop that was killed: the folder is gone, the repository is not.
+    found = [
+        path
+        for path in current.locked
+        if path not in known
+        and not (repository.top / path).exists()
+        and repository.module(path).exists()
+    ]
+    if not below.is_dir():
+        return found
     for entry in sorted(below.iterdir()):
         path = f"{current.below}{entry.name}"
         ours = path in current.locked or is_ours(repository.module(path))

@@ -47,32 +47,37 @@ def _unpushed(repository: Repository, path: str, fetched: str) -> bool:
     mine = [
         name for name in known if not name.startswith(("refs/remotes/", "refs/tags/"))
     ]
-    pinned = []
+    # Nothing says whether a branch or a tag came from the server, or what the lock took over, but the reflog says
+    # which commits came with the clone, as Git's own leaves a branch behind, and which were made here.
+    reflog = [
+        line.partition(" ")[::2]
+        for line in repository.in_module(
+            path, "log", "--walk-reflogs", "--format=%H %gs", "HEAD", "--"
+        ).splitlines()
+    ]
+    from_server = [commit for commit, how in reflog if how.startswith("clone: from")]
+    from_server += [fetched] if fetched else []
     if (repository.module(path) / "shallow").is_file():
         # A shallow clone pinned at a commit that no branch names looks unpushed.
-        pinned = repository.run("rev-parse", "--verify", "--quiet", f":{path}").split()
-    on_branches = ("--not", "--remotes", *pinned)
+        from_server += repository.run(
+            "rev-parse", "--verify", "--quiet", f":{path}"
+        ).split()
     # The lock may be newer than what is here.
     options = ("--ignore-missing", "--max-count=1")
-    from_server = (*on_branches, "--tags", *([fetched] if fetched else ()))
+    known_there = ("--not", "--remotes", "--tags", *from_server)
     if repository.in_module(
-        path, "rev-list", *options, "HEAD", *mine, *from_server, "--"
+        path, "rev-list", *options, "HEAD", *mine, *known_there, "--"
     ):
         return True
-    # Nothing says whether a tag came from the server, or what the lock took over, but the reflog says which
-    # commits were made here.
-    reflog = repository.in_module(
-        path, "log", "--walk-reflogs", "--format=%H %gs", "HEAD", "--"
-    ).splitlines()
     made = {
         commit
-        for commit, _, how in (line.partition(" ") for line in reflog)
+        for commit, how in reflog
         if how.startswith(_MADE) and not how.endswith("Fast-forward")
     }
     if not made:
         return False
     kept = repository.in_module(
-        path, "rev-list", "HEAD", *mine, "--tags", *on_branches, "--"
+        path, "rev-list", "HEAD", *mine, "--tags", "--not", "--remotes", "--"
     ).split()
     return not made.isdisjoint(kept)
 

@@ -1,0 +1,493 @@
+"""A command that is killed at any moment: `sync` alone, typed once, makes exactly what was wanted."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uv
+from apps import data, release, render, write_manifest
+from killing import HOWS, NEVER, Kill, install_watcher, run_until, wait_for_git
+from wheels import BACKEND
+
+from demo import runs
+from demo.git import run_git
+from demo.git_host import GitHost
+from demo.index_host import IndexHost
+from demo.samples import commit, make_repository
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+TOKEN = "SENTINEL-git-token-1147"
+BELOW = "app/submodules"
+COMMAND = (sys.executable, "-m", "private_packages")
+LARGE = 2_000
+# A package that is built without any index.
+BUILD = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+# How many kills: every moment of every scenario, by every signal, with PRIVATE_PACKAGES_KILLS=all.
+ALL = os.environ.get("PRIVATE_PACKAGES_KILLS") == "all"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """From packages that are made and committed to what is wanted next; `command` is what is killed."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    command: tuple[str, ...] = (*COMMAND, "sync")
+    kills: int = 24
+    delays: tuple[float, ...] = (0.01, 0.03)
+
+
+ONE, TWO, THREE, LARGE_ONE = "acme-one", "acme-two", "acme-three", "acme-large"
+SCENARIOS = {
+    "a package is added by a tag": Scenario((), ("acme-one@v1",)),
+    "a package is added by a branch": Scenario((), ("acme-one@main",)),
+    "a package is added by a commit": Scenario((), ("acme-one@COMMIT",)),
+    "three packages are added at once": Scenario((), ("acme-one@v1", "acme-two@main", "acme-three@COMMIT")),
+    "a large package is moved": Scenario(
+        ("acme-large@v1",), ("acme-large@v2",), delays=(0.01, 0.03, 0.06, 0.1, 0.15, 0.2)
+    ),
+    "a package gets another address": Scenario(("acme-one@v1",), ("acme-one=acme-mirror@v1",)),
+    "a package is dropped": Scenario(("acme-one@v1", "acme-two@v1"), ("acme-two@v1",)),
+    "one is added, one is moved, one is dropped, and the index is asked": Scenario(
+        ("acme-one@v1", "acme-two@v1"), ("acme-two@v2", "acme-three@v1", "acme-units==2.1.0")
+    ),
+    "the command moves a package": Scenario(
+        ("acme-one@v1",), ("acme-one@v2",), (*COMMAND, "move", "acme-one", "v2")
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A scenario's app before the command, what comes of it unkilled, and the events on the way."""
+
+    begin: Path
+    state: dict[str, Any]
+    begin_state: dict[str, Any]
+    events: list[str]
+
+
+@dataclass
+class Place:
+    """The hosts, and the scenarios that were made by now."""
+
+    host: GitHost
+    index: IndexHost
+    template: Path
+    releases: Path
+    folder: Path
+    watcher: Path
+    made: dict[str, Made] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        logins = {"ACME_TOKEN": TOKEN, "ACME_USER": "builder", "ACME_PASSWORD": TOKEN}
+        kept = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        return {**kept, **logins, **self.logins, "PRIVATE_PACKAGES_STRICT": "0"}
+
+    def answers(self, wants: Sequence[str]) -> dict[str, Any]:
+        """The answers for packages such as `acme-one@v1`, `acme-one=acme-mirror@v1` and `acme-units==2.1.0`."""
+        lines = [self.line(one) for one in wants if "==" not in one]
+        index = [one for one in wants if "==" in one]
+        answers: dict[str, Any] = {"app_name": "An app", "python_version": "3.11"}
+        answers |= {"strategies": ["submodule"], "submodule_packages": "\n".join(lines)}
+        if index:
+            answers["strategies"] = ["submodule", "index"]
+            answers |= {
+                "index_packages": "\n".join(index),
+                "index_url": self.index.simple_url.replace("://", "://${ACME_USER}:${ACME_PASSWORD}@"),
+            }
+        return answers
+
+    def line(self, want: str) -> str:
+        name, _, ref = want.partition("@")
+        name, _, repository = name.partition("=")
+        if ref == "COMMIT":
+            ref = run_git("-C", self.host.path_of(name), "rev-parse", "v1^{commit}")
+        address = self.host.url_of(repository or name).replace("://", "://x-access-token:${ACME_TOKEN}@")
+        return f"{name} @ git+{address}@{ref}"
+
+    def run(self, app: Path, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=app,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def git(self, folder: Path, *arguments: str) -> str:
+        done = self.run(folder, "git", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def make(self, name: str) -> Made:
+        """Make a scenario's app, once."""
+        if name not in self.made:
+            self.made[name] = self._make(SCENARIOS[name], self.folder / f"{len(self.made)}")
+        return self.made[name]
+
+    def _make(self, scenario: Scenario, folder: Path) -> Made:
+        begin = render(self.template, folder / "begin", **self.answers(scenario.before))
+        compileall.compile_dir(begin / "private_packages", quiet=1)
+        (begin / "requirements.txt").write_text(
+            f"rich==14.2.0\n{(begin / 'requirements.txt').read_text()}packaging==25.0\n"
+        )
+        self.git(begin, "init", "--quiet")
+        done = self.run(begin, *COMMAND, "sync")
+        assert done.returncode == 0, done.stderr
+        self.git(begin, "add", "--all")
+        self.git(begin, "commit", "--quiet", "-m", "Start")
+        for link in (begin / BELOW).glob("*/.git"):
+            # What an installer leaves; Git ignores it there.
+            (link.parent / "build").mkdir()
+            (link.parent / "build" / "theirs.txt").write_text("kept\n")
+        (begin / "theirs.txt").write_text("Nobody has added it yet.\n")
+        if "move" not in scenario.command:
+            wanted = render(self.template, folder / "wanted", **self.answers(scenario.after))
+            for one in ("private-packages.toml", ".copier-answers.yml"):
+                shutil.copyfile(wanted / one, begin / one)
+        whole = copied(begin, folder / "whole")
+        code, said, events = self.kill(Kill(NEVER), scenario.command, whole)
+        assert code == 0, said
+        assert events, "the watcher saw nothing"
+        return Made(begin, self.state(whole), self.state(begin), events)
+
+    def kill(self, kill: Kill, command: Sequence[str], app: Path) -> tuple[int, str, list[str]]:
+        return run_until(kill, command, app, self.environment, self.watcher, app.parent / "events.log")
+
+    def gitlinks(self, app: Path) -> dict[str, str]:
+        staged = [line.split() for line in self.git(app, "ls-files", "--stage").splitlines()]
+        return {path: commit for mode, commit, _, path in staged if mode == "160000"}
+
+    def state(self, app: Path) -> dict[str, Any]:
+        """All that a run may change: files, gitlinks, what is checked out, Git's settings, and leftovers."""
+        modules = app / ".git" / "modules"
+        found: dict[str, Any] = {
+            path.relative_to(app).as_posix(): path.read_bytes()
+            for path in walk(app)
+            if path.relative_to(app).parts[0] not in (".git", "private_packages")
+        }
+        found["gitlinks"] = self.gitlinks(app)
+        found["settings"] = sorted(
+            line for line in self.git(app, "config", "--local", "--list").splitlines() if "submodule" in line
+        )
+        found["in .git"] = sorted(
+            {one.name for one in (app / ".git").iterdir()}
+            - {"COMMIT_EDITMSG", "ORIG_HEAD", "logs", "modules"}
+        )
+        found["locks"] = [path.name for path in (app / ".git").rglob("*.lock")]
+        found["modules"] = {}
+        for link in sorted((app / BELOW).glob("*/.git")):
+            name = link.parent.name
+            module = modules / BELOW / name
+            found["modules"][name] = (
+                (module / "HEAD").read_text(),
+                self.git(link.parent, "status", "--porcelain"),
+                self.git(link.parent, "for-each-ref", "refs/heads"),
+                (module / "private-packages.checkout").exists(),
+                (module / "index").exists(),
+            )
+        found["all modules"] = sorted(one.name for one in (modules / BELOW).glob("*"))
+        return found
+
+
+def walk(app: Path) -> Iterator[Path]:
+    """The files of an app; of submodules only what leads to their repository: Git tells of the rest."""
+    for folder, folders, files in os.walk(app):
+        here = Path(folder)
+        if here == app:
+            folders[:] = [one for one in folders if one not in (".git", ".venv", "private_packages")]
+        if here.parent == app / BELOW:
+            yield from (
+                here / one for one in files if one.startswith((".git.", ".git")) and "modules" not in one
+            )
+            folders[:] = [one for one in folders if one == "build"]
+            continue
+        folders[:] = [one for one in folders if one != "__pycache__"]
+        yield from (here / one for one in files)
+
+
+def copied(app: Path, to: Path) -> Path:
+    """A copy with the times of its files: neither Git nor Python has to read them anew."""
+    subprocess.run(["cp", "-a", str(app), str(to)], check=True)
+    return to
+
+
+@pytest.fixture(scope="module")
+def place(
+    isolated: Path, questionnaire: Path, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    root = tmp_path_factory.mktemp("git")
+    (root / "acme").mkdir()
+    for name in (ONE, TWO, THREE, LARGE_ONE):
+        module = name.replace("-", "_")
+        files = {
+            "backend.py": BACKEND,
+            "pyproject.toml": f'{BUILD}[project]\nname = "{name}"\nversion = "1.0"\n',
+            f"{module}/__init__.py": "V = 1\n",
+        }
+        if name == LARGE_ONE:
+            files |= {
+                f"{module}/part_{number % 60}/f{number}.py": f"N = {number}\n" for number in range(LARGE)
+            }
+        repository = make_repository(root / "acme", name, files, tags=["v1"])
+        second = {path: f"{text}# two\n" for number, (path, text) in enumerate(files.items()) if number % 2}
+        second |= {
+            "pyproject.toml": f'{BUILD}[project]\nname = "{name}"\nversion = "2.0"\n',
+            f"{module}/new.py": "NEW = 1\n",
+        }
+        commit(repository, second, tag="v2")
+        commit(repository, {"README.md": "Ahead of all tags.\n"})
+    shutil.copytree(root / "acme" / f"{ONE}.git", root / "acme" / "acme-mirror.git")
+    index = tmp_path_factory.mktemp("index")
+    (index / "acme_units-2.1.0-py3-none-any.whl").write_bytes(b"a wheel")
+    watcher = install_watcher(tmp_path_factory.mktemp("watcher") / "site")
+    with GitHost(root, TOKEN) as host, IndexHost(index, "builder", TOKEN) as packages:
+        yield Place(host, packages, questionnaire, template, tmp_path_factory.mktemp("kills"), watcher)
+
+
+def moments(scenario: Scenario, events: Sequence[str]) -> list[Kill]:
+    """Before each event, and while Git does what takes long; of those so many, evenly spread. The signals take turns."""
+    found = [(at, 0.0) for at in range(len(events))]
+    for at, event in enumerate(events):
+        if any(f" {verb} " in event for verb in ("clone", "fetch", "checkout", "update-index")):
+            found += [(at, delay) for delay in scenario.delays]
+    found.sort()
+    if ALL:
+        return [Kill(at, how, delay) for at, delay in found for how in HOWS]
+    few = min(scenario.kills, len(found))
+    chosen = [found[(number * len(found) + len(found) // 2) // few] for number in range(few)]
+    return [Kill(at, HOWS[number % len(HOWS)], delay) for number, (at, delay) in enumerate(chosen)]
+
+
+MINE = "# mine\n"
+
+
+def edit(app: Path) -> list[Path]:
+    """A person writes into a package between the kill and the next sync: into a file of it, and a new one."""
+    edited = []
+    for link in sorted((app / BELOW).glob("*/.git")):
+        for path in (link.parent / "pyproject.toml", link.parent / "mine.py"):
+            before = path.read_text() if path.exists() else ""
+            path.write_text(before + MINE)
+            edited.append(path)
+    return edited
+
+
+def differences(state: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Where two states differ."""
+    return "".join(
+        f"{key}: {state.get(key)!r} instead of {wanted.get(key)!r}\n"
+        for key in sorted({*state, *wanted})
+        if state.get(key) != wanted.get(key)
+    )
+
+
+def problem(place: Place, made: Made, command: Sequence[str], between: str, app: Path) -> str:
+    """What is wrong after a kill, what a person did then, and one sync; nothing: the empty string."""
+    if between == "a commit":
+        place.run(app, "git", "add", "--all")
+        place.run(app, "git", "commit", "--quiet", "-m", "In between")
+        for path, pin in place.gitlinks(app).items():
+            known = {state["gitlinks"].get(path) for state in (made.begin_state, made.state)}
+            if pin not in known:
+                return f"{path} was committed at {pin}"
+    edited = []
+    if between == "an edit":
+        # A Git that lives on writes files still, and nobody could keep it off what a person writes meanwhile.
+        wait_for_git(app)
+        edited = edit(app)
+    done = place.run(app, *COMMAND, "sync")
+    if edited:
+        lost = [path for path in edited if not path.exists() or not path.read_text().endswith(MINE)]
+        if lost:
+            return f"lost {lost}: {done.stderr}"
+        if done.returncode and not any(path.parent.name in done.stderr for path in edited):
+            return f"not named: {done.stderr}"
+        for path in edited:
+            path.unlink()
+            subprocess.run(
+                ["git", "checkout", "--", path.name], cwd=path.parent, capture_output=True, check=False
+            )
+        done = place.run(app, *COMMAND, "sync")
+    if done.returncode:
+        return f"exit {done.returncode}: {done.stderr}"
+    state = place.state(app)
+    # A `move` had not begun, or took back what it did, or is made.
+    wanted = [made.state, *([made.begin_state] if "move" in command else [])]
+    found = min((differences(state, one) for one in wanted), key=len)
+    if found:
+        return f"{found}said: {done.stderr}"
+    again = place.run(app, *COMMAND, "sync")
+    return "" if "Everything agrees" in again.stderr else f"not at rest: {again.stderr}"
+
+
+def kill_and_judge(place: Place, app: Path, command: Sequence[str], kill: Kill) -> int:
+    """Kill a command that works in `app`, or makes it; its exit code."""
+    cwd = app if app.exists() else app.parent
+    code, said, _ = run_until(
+        kill, command, cwd, place.environment, place.watcher, app.parent / f"{app.name}.log"
+    )
+    assert TOKEN not in said
+    return code
+
+
+def some(events: int, count: int) -> list[Kill]:
+    return [
+        Kill(number * events // count, HOWS[number % len(HOWS)])
+        for number in range(4 * count if ALL else count)
+    ]
+
+
+def count_events(place: Place, app: Path, command: Sequence[str]) -> int:
+    cwd = app if app.exists() else app.parent
+    code, said, events = run_until(
+        Kill(NEVER), command, cwd, place.environment, place.watcher, app.parent / "count.log"
+    )
+    assert code == 0, said
+    return len(events)
+
+
+def test_a_copy_that_is_killed_leaves_nothing_or_an_app_that_one_sync_completes(place: Place, tmp_path: Path):
+    """Copier takes a new app away whose hook was killed; where the command is there, it does the rest."""
+
+    def copy(app: Path) -> list[str]:
+        answers = data(place.answers(("acme-one@v1",)))
+        options = ("--trust", "--defaults", "--overwrite", "--vcs-ref", "HEAD", *answers)
+        return [sys.executable, "-m", "copier", "copy", *options, str(place.releases), str(app)]
+
+    events = count_events(place, tmp_path / "whole", copy(tmp_path / "whole"))
+    whole = place.state(tmp_path / "whole")
+    for number, kill in enumerate(some(events, 6)):
+        app = tmp_path / f"{number}"
+        code = kill_and_judge(place, app, copy(app), kill)
+        there = (app / "private_packages").exists()
+        done = place.run(tmp_path, *(copy(app) if not there else ("true",)))
+        assert done.returncode == 0, done.stderr
+        done = place.run(app, *COMMAND, "sync")
+        assert done.returncode == 0, done.stderr
+        assert place.state(app) == whole, (kill, code, there)
+
+
+def test_an_update_that_is_killed_is_completed_by_one_sync(place: Place, tmp_path: Path):
+    """Its hook brings a new release of the command, adds a package and moves one."""
+    releases = copied(place.releases, tmp_path / "releases")
+    package = releases / "template" / "files" / "private_packages"
+    (package / "new.py").write_text("NEW = 1\n")
+    (package / "names.py").write_text((package / "names.py").read_text() + "\n# Another release.\n")
+    write_manifest(releases)
+    release(releases, "v1001.0.0")
+    begin = tmp_path / "begin"
+    answers = data(place.answers(("acme-one@v1",)))
+    options = ("--trust", "--defaults", "--vcs-ref", "v1000.0.0", *answers)
+    done = place.run(tmp_path, sys.executable, "-m", "copier", "copy", *options, str(releases), str(begin))
+    assert done.returncode == 0, done.stderr
+    release(begin, "start")
+    wanted = data(place.answers(("acme-one@v2", "acme-two@v1")))
+    update = (sys.executable, "-m", "copier", "update", "--trust", "--defaults", *wanted)
+    events = count_events(place, copied(begin, tmp_path / "whole"), update)
+    whole = place.state(tmp_path / "whole")
+    command = command_files(tmp_path / "whole")
+    for number, kill in enumerate(some(events, 8)):
+        app = copied(begin, tmp_path / f"{number}")
+        code = kill_and_judge(place, app, update, kill)
+        if not (app / "private_packages").exists():
+            # Between two renames; Git has it.
+            place.git(app, "checkout", "--", "private_packages")
+        done = place.run(app, *COMMAND, "sync")
+        assert done.returncode == 0, (kill, code, done.stderr)
+        assert place.state(app) == whole, (kill, code)
+        assert command_files(app) in (command, command_files(begin))
+
+
+def command_files(app: Path) -> dict[str, bytes]:
+    """The files of the app's command."""
+    folder = app / "private_packages"
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_an_installation_in_a_fresh_clone_that_is_killed_is_completed(place: Place, tmp_path: Path):
+    begin = place.make("a package is added by a tag").begin
+    origin = copied(begin, tmp_path / "origin")
+    assert place.run(origin, *COMMAND, "sync").returncode == 0
+    place.git(origin, "add", "--all")
+    place.git(origin, "commit", "--quiet", "-m", "Made")
+    (tmp_path / "home").mkdir()
+    install = (runs.PYTHON, "-m", "private_packages", "install")
+    place.logins |= {"PATH": f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def clone(name: str) -> Path:
+        place.git(tmp_path, "clone", "--quiet", str(origin), name)
+        return tmp_path / name
+
+    # What the rest of it needs is not fetched from anywhere here.
+    for one in ("requirements.txt",):
+        text = (origin / one).read_text().replace("rich==14.2.0\n", "").replace("packaging==25.0\n", "")
+        (origin / one).write_text(text)
+    place.git(origin, "commit", "--quiet", "--all", "-m", "Nothing public")
+    whole = clone("whole")
+    events = count_events(place, whole, install)
+    state = place.state(whole)
+    for number, kill in enumerate(some(events, 6)):
+        app = clone(f"{number}")
+        kill_and_judge(place, app, install, kill)
+        done = place.run(app, *COMMAND, "sync")
+        assert done.returncode == 0, (kill, done.stderr)
+        found = place.state(app)
+        differing = {key for key in {*found, *state} if found.get(key) != state.get(key)}
+        assert {key for key in differing if not key.startswith(".venv")} == set(), kill
+        if number % 2:
+            done = place.run(app, *install)
+            assert "acme-one" not in done.stderr, done.stderr
+
+
+BETWEEN = ("nothing", "a commit", "an edit")
+PARTS = 4
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_after_a_kill_at_any_moment_one_sync_makes_what_was_wanted(
+    place: Place, tmp_path: Path, name: str, part: int
+):
+    scenario, made = SCENARIOS[name], place.make(name)
+    wrong = []
+    kills = list(enumerate(moments(scenario, made.events)))[part::PARTS]
+    for number, kill in kills:
+        # Four signals and three things between: after twelve kills each pair was there.
+        between = BETWEEN[number % len(BETWEEN)]
+        app = copied(made.begin, tmp_path / f"{number}")
+        code, said, _ = place.kill(kill, scenario.command, app)
+        assert TOKEN not in said
+        found = problem(place, made, scenario.command, between, app)
+        with Path(os.environ.get("KILLS_REPORT", os.devnull)).open("a") as report:
+            print(
+                json.dumps([name, kill.how, kill.delay, between, code, made.events[kill.at], found]),
+                file=report,
+            )
+        if found:
+            at = made.events[kill.at]
+            wrong.append(f"{kill}, then {between} ({at}; exit {code})\n{found}")
+        else:
+            shutil.rmtree(app)
+    assert not wrong, f"{len(wrong)} of {len(kills)}:\n" + "\n\n".join(wrong)
