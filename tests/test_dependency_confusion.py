@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uv
+import yaml
+from packaging.utils import canonicalize_name
 from wheels import archive, sdist, wheel
 from world import LOGINS, World, new_world, source
 
+from demo.certificate import self_signed_certificate
 from demo.git_host import GitHost
 from demo.http_host import Faults
+from demo.index_host import IndexHost
 from demo.samples import commit
 
 # The oldest pip that somebody may have, and the newest.
@@ -55,125 +63,580 @@ def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def here(shared: World) -> World:
-    """The shared world as it was, whose app wants acme-units==2.1.0."""
+def bare(shared: World) -> World:
+    """The shared world as it was, whose app wants nothing."""
     shared.reset()
-    return shared.want(shared.index(), shared.from_index("acme-units==2.1.0"))
+    return shared
 
 
-def taken(world: World, *command: str | Path, package: str = "acme-units") -> str:
-    """Where an installer really takes a package from: "private", "public", or "nothing"."""
+@pytest.fixture
+def here(bare: World) -> World:
+    """The same, whose app wants acme-units==2.1.0."""
+    return bare.want(bare.index(), bare.from_index("acme-units==2.1.0"))
+
+
+Change = Callable[[World], object]
+
+
+def pip_takes(world: World, python: Path, **machine: str) -> dict[str, str]:
+    """Where plain pip really takes each package from: "private" or "public", told by the file; nothing if it fails."""
+    options = ("--dry-run", "--ignore-installed", "--quiet", "--report", "-")
+    done = world.run(python, "-m", "pip", "install", *options, "-r", "requirements.txt", **machine)
+    theirs = {sha256(file) for file in world.public.folder.iterdir()}
+    return {
+        canonicalize_name(one["metadata"]["name"]): "public"
+        if one["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256") in theirs
+        else "private"
+        for one in (json.loads(done.stdout)["install"] if not done.returncode else ())
+    }
+
+
+def taken_by_pip(world: World, python: Path, package: str = "acme-units", **machine: str) -> str:
+    """Where plain pip takes one package from, or "nothing"."""
+    return pip_takes(world, python, **machine).get(package, "nothing")
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def taken_by_uv(world: World, *options: str, package: str = "acme-units", **machine: str) -> str:
+    """Where plain uv really takes a package from, told by the file itself."""
+    # uv has no other PyPI but the one that it is told; the option would beat the app's own `--index-url`.
+    public = ("--default-index", world.public.simple_url)
+    only = "--index-url" in world.requirements.read_text()
     with tempfile.TemporaryDirectory(dir=world.scratch) as folder:
-        done = world.run(*command, "--quiet", "--target", folder, "-r", "requirements.txt")
+        command = (
+            uv.find_uv_bin(),
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            sys.executable,
+            "--target",
+            folder,
+        )
+        where = () if only else public
+        done = world.run(*command, *where, *options, "-r", "requirements.txt", **machine)
         module = Path(folder, package.replace("-", "_") + ".py")
         assert module.exists() == (done.returncode == 0), done.stderr
         return module.read_text().split("'")[1] if module.exists() else "nothing"
 
 
-def taken_by_pip(world: World, python: Path, package: str = "acme-units") -> str:
-    return taken(world, python, "-m", "pip", "install", package=package)
+def told(said: str) -> str:
+    """What `check` says of plain pip and of files that it does not know, without what it says when all is well."""
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("ok: "))
 
 
-def taken_by_uv(world: World, *options: str) -> str:
-    # uv has no other PyPI but the one that it is told; the option would beat the app's own `--index-url`.
-    public = ("--default-index", world.public.simple_url)
-    only = "--index-url" in world.requirements.read_text()
-    command = (uv.find_uv_bin(), "pip", "install", "--python", sys.executable)
-    return taken(world, *command, *(() if only else public), *options)
-
-
-def warned(world: World, package: str = "acme-units") -> bool:
-    """Whether `check` warns of a package, and goes on."""
-    done = world.command("check")
-    assert done.returncode == 0, done.stderr
-    return f"warning: {package}: a public index offers" in done.stderr
-
-
-def on_viktor(world: World) -> str:
-    """What `check` says when the same app is one of VIKTOR's, which runs plain pip itself; nothing where it is ok."""
+def becomes_one_of_viktor_s(world: World) -> None:
+    """VIKTOR runs plain pip by itself."""
     toml = world.app / "private-packages.toml"
-    text = toml.read_text()
-    toml.write_text(text.replace('platform = "python"', 'platform = "viktor"'))
+    toml.write_text(toml.read_text().replace('platform = "python"', 'platform = "viktor"'))
     assert world.command("sync").returncode == 0
-    done = world.command("check")
-    toml.write_text(text)
-    assert world.command("sync").returncode == 0
-    return done.stderr if done.returncode else ""
 
 
 def publish(world: World, name: str, version: str, **more: str) -> None:
-    """Let a stranger publish a wheel."""
-    wheel(world.public.folder, name, version, "public", **more)
-
-
-# --- what a stranger publishes ---
-
-# For each: what plain pip takes, and whether plain pip might take the stranger's.
-ATTACKS: dict[str, tuple[Callable[[World], object], str, bool]] = {
-    "nothing": (lambda world: None, "private", False),
-    "the same version with a build tag": (
-        lambda world: publish(world, "acme-units", "2.1.0", build="9"),
+    """Let a stranger publish a wheel, which is noticed as soon as it is imported."""
+    wheel(
+        world.public.folder,
+        name,
+        version,
         "public",
-        True,
+        code=f"open({str(witness(world))!r}, 'w').close()",
+        **more,
+    )
+
+
+def witness(world: World) -> Path:
+    """What the stranger's code makes where it runs."""
+    return world.scratch / "ran"
+
+
+# --- what the app wants ---
+
+
+def wants(*lines: str, scope: str = "extra", private: Change = lambda world: None, more: str = "") -> Change:
+    """The app has these lines for the private index, on which more is published before."""
+
+    def want(world: World) -> None:
+        private(world)
+        world.want(world.index(scope), *map(world.from_index, lines), more)
+
+    return want
+
+
+def has(name: str, version: str, **more: str) -> Change:
+    """The private index has a wheel."""
+    return lambda world: wheel(world.private.folder, name, version, "private", **more)
+
+
+def all_of(*changes: Change) -> Change:
+    def change(world: World) -> None:
+        for one in changes:
+            one(world)
+
+    return change
+
+
+def has_withdrawn(name: str, version: str) -> Change:
+    """The private index has a wheel that was withdrawn (PEP 592), and says so on a page of its own."""
+
+    def publish_it(world: World) -> None:
+        file = has(name, version)(world)
+        world.private.pages[name] = f'<a href="{world.private.url}/packages/{file.name}" data-yanked="">x</a>'
+
+    return publish_it
+
+
+def needs(user: str, used: str) -> Change:
+    """The app wants acme-beams in one way, which needs acme-core, of which the app says another, or nothing."""
+
+    def want(world: World) -> None:
+        tables = [world.index()]
+        if used == "index":
+            wheel(world.private.folder, "acme-core", "1.0", "private")
+        else:
+            world.repository("acme-core")
+            tables.append(world.from_git("acme-core", strategy=used))
+        if user == "index":
+            wheel(world.private.folder, "acme-beams", "1.0", "private", needs="acme-core")
+            tables.append(world.from_index("acme-beams==1.0"))
+        else:
+            world.repository("acme-beams", needs=["acme-core"])
+            tables.append(world.from_git("acme-beams", strategy=user))
+        world.want(*tables)
+
+    return want
+
+
+def built(
+    strategy: str, *, prefixes: Sequence[str] = (), on_the_index: bool = True, locked: bool = False
+) -> Change:
+    """The app wants acme-beams, whose build needs acme-build, which the private index has."""
+
+    def want(world: World) -> None:
+        tables = [world.index()]
+        if on_the_index:
+            wheel(world.private.folder, "acme-build", "1.0", "private")
+        if strategy == "index":
+            files = source("acme-beams", "1.0", "private", (), ["acme-build"])
+            archive(world.private.folder, "acme-beams", "1.0", files)
+            tables.append(world.from_index("acme-beams==1.0"))
+            allow(world, "acme-beams")
+        else:
+            world.repository("acme-beams", built_with=["acme-build"])
+            tables.append(world.from_git("acme-beams", strategy=strategy))
+        world.want(*tables, prefixes=prefixes)
+        if locked:
+            world.installs()
+
+    return want
+
+
+def built_to_be_resolved(world: World) -> None:
+    """A Git package that says its version only when it is built, with what the lock knows."""
+    wheel(world.private.folder, "acme-build", "1.0", "private")
+    files = source("acme-beams", "1.0", "private", (), ["acme-build"])
+    project = files["pyproject.toml"].replace('version = "1.0"', 'dynamic = ["version"]')
+    repository(world, "acme-beams", {**files, "pyproject.toml": project, "version.txt": "1.0"})
+    world.want(world.index(), world.from_git("acme-beams"))
+    world.write("acme-build")
+    world.installs()
+
+
+def allow(world: World, name: str) -> None:
+    text = f'[[build]]\nname = "{name}"\nreason = "Ours."\n'
+    (world.app / "private-packages.allow.toml").write_text(text)
+
+
+def a_source_distribution_that_needs(world: World) -> None:
+    wheel(world.private.folder, "acme-core", "1.0", "private")
+    archive(world.private.folder, "acme-beams", "1.0", source("acme-beams", "1.0", "private", ["acme-core"]))
+    allow(world, "acme-beams")
+    world.want(world.index(), world.from_index("acme-beams==1.0"))
+
+
+def a_public_package_that_needs(*, on_the_index: bool = True, prefixes: Sequence[str] = ()) -> Change:
+    def want(world: World) -> None:
+        if on_the_index:
+            wheel(world.private.folder, "acme-core", "1.0", "private")
+        wheel(world.public.folder, "harmless", "2.0", "public", needs="acme_core")
+        world.want(world.index(), world.from_index("acme-units==2.1.0"), prefixes=prefixes)
+        world.write("harmless==2.0")
+
+    return want
+
+
+def a_line_of_one_s_own(world: World) -> None:
+    wheel(world.private.folder, "acme-core", "1.0", "private")
+    world.want(world.index(), world.from_index("acme-units==2.1.0"))
+    world.write("acme-core  # of the colleagues")
+
+
+def in_all_ways(world: World) -> None:
+    """Every strategy, an extra, a marker, needs among them, and what they are built with."""
+    for name in ("acme-core", "acme-si", "acme-build"):
+        wheel(world.private.folder, name, "1.0", "private")
+    extra = "acme-si ; extra == 'si'\nProvides-Extra: si\nRequires-Dist: acme-core ; python_version >= '3'"
+    wheel(world.private.folder, "acme-units", "2.1.0", "private", needs=extra)
+    world.repository("acme-beams", needs=["acme-core", "acme-loads"], built_with=["acme-build"])
+    world.repository("acme-loads", needs=["acme-units", "harmless"])
+    world.want(
+        world.index(),
+        world.from_index("Acme_Units[si]==2.1.0 ; python_version >= '3.11'"),
+        world.submodule("acme-beams"),
+        world.from_git("acme-loads"),
+        prefixes=["acme-"],
+    )
+    world.write("harmless")
+
+
+PIN = wants("acme-units==2.1.0")
+RANGE = wants("acme-units>=2")
+ONLY = wants("acme-units==2.1.0", scope="only")
+EXTRA = wants(
+    "acme-units[si]==2.1.0",
+    private=all_of(
+        has("acme-units", "2.1.0", needs="acme-si ; extra == 'si'\nProvides-Extra: si"), has("acme-si", "1.0")
     ),
-    "a wheel for this platform": (
-        lambda world: publish(world, "acme-units", "2.1.0", tag=PLATFORM),
-        "public",
-        True,
-    ),
-    "a local version": (lambda world: publish(world, "acme-units", "2.1.0+zzz"), "public", True),
-    "a higher version": (lambda world: publish(world, "acme-units", "99.0.0"), "private", False),
-    "the very same file name": (lambda world: publish(world, "acme-units", "2.1.0"), "private", True),
+)
+
+
+# --- what a stranger does ---
+
+
+def published(name: str, version: str, **more: str) -> Change:
+    return lambda world: publish(world, name, version, **more)
+
+
+def a_source_distribution(world: World) -> None:
+    """Whose build is noticed."""
+    files = source("acme-units", "2.1.0+zzz", "public")
+    files["backend.py"] = f"open({str(witness(world))!r}, 'w').close()\n{files['backend.py']}"
+    archive(world.public.folder, "acme-units", "2.1.0+zzz", files)
+
+
+def merged(world: World) -> None:
+    """The private index begins to offer what the public one has."""
+    world.private.merged = world.public.folder
+
+
+def linked(world: World) -> None:
+    """The private index's page begins to name a stranger's file."""
+    pages = [(world.private, WHEEL), (world.public, WHEEL.replace("-py3", "-9-py3"))]
+    world.private.pages["acme-units"] = "".join(
+        f'<a href="{index.url}/packages/{name}#sha256={sha256(index.folder / name)}">x</a>\n'
+        for index, name in pages
+    )
+
+
+def answers_with(**faults: Faults) -> Change:
+    return lambda world: world.private.faults_of.update(
+        {name.replace("_", "-"): one for name, one in faults.items()}
+    )
+
+
+def has_sources_of_its_own(world: World) -> None:
+    """A Git package tells uv where what it needs comes from; pip reads nothing of that."""
+    text = source("acme-beams", "1.0", "private", ["acme-core"])["pyproject.toml"]
+    text += f'[tool.uv.sources]\nacme-core = {{ url = "{world.public.url}/packages/acme_core-1.0-py3-none-any.whl" }}\n'
+    commit(world.git.path_of("acme-beams"), {"pyproject.toml": text}, tag="v2")
+    world.want(world.index(), world.from_git("acme-beams", "v2"))
+
+
+def configured(name: str, text: str) -> Change:
+    """A file of settings in the app's folder."""
+    return lambda world: (world.app / name).write_text(of(world, text))
+
+
+def of(world: World, text: str) -> str:
+    """A text with the places of the public index."""
+    return text.replace("PUBLIC", world.public.simple_url).replace("LINKS", str(world.public.folder))
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What an app wants, what then happens, and what that comes to.
+
+    pip, uv: where plain pip and plain uv take the package from; uv is asked where it differs from what it is to do.
+    runs: plain pip runs the stranger's code.
+    check: what the check says while it goes on; viktor: with what it stops where VIKTOR runs plain pip.
+    pip_on_viktor: where plain pip takes the package from, for VIKTOR's lines.
+    stops: with what check and install stop; without it, install installs the private file.
+    machine: what the machine is set to.
+    """
+
+    wants: Change
+    happens: Change
+    package: str = "acme-units"
+    pip: str = "public"
+    uv: str = ""
+    runs: bool = False
+    check: str = "warning: {package}: a public index offers"
+    viktor: str = "STOP {package}: a public index offers"
+    pip_on_viktor: str = ""
+    stops: str = ""
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+
+def silent(wants: Change, happens: Change, package: str = "acme-units", **more: Any) -> Attack:
+    """Nothing is said, because plain pip is right, or because nobody else is concerned."""
+    return Attack(wants, happens, package, **{"check": "", "viktor": "", **more})
+
+
+NEW_FILE = {
+    "uv": "public",
+    "check": "note: acme-units: the private index offers acme_units-2.1.0-9-py3-none-any.whl, which is not the file",
+    "viktor": "STOP acme-units: the private index offers acme_units-2.1.0-9-py3-none-any.whl, which is not the file",
 }
+WAYS = ("index", "git", "submodule")
+
+
+def need(user: str, used: str) -> Attack:
+    """A stranger publishes a higher version of what a package needs, and says no version of."""
+    happens = published("acme-core", "99.0.0")
+    if used == "index":
+        return Attack(needs(user, used), happens, "acme-core")
+    if used == "submodule" and user != "submodule":
+        viktor = "STOP acme-core: another package needs it, and VIKTOR would look for it on PyPI"
+        return silent(
+            needs(user, used), happens, "acme-core", pip="private", viktor=viktor, pip_on_viktor="public"
+        )
+    return silent(needs(user, used), happens, "acme-core", pip="private")
+
+
+TAGGED = published("acme-units", "2.1.0", build="9")
+LOCAL = published("acme-units", "2.1.0+zzz")
+CORE = published("acme-core", "99.0.0")
+BUILD = published("acme-build", "99.0.0")
+
+ATTACKS: dict[str, Attack] = {
+    # What is published beside an exact pin.
+    "a build tag": Attack(PIN, TAGGED),
+    "a wheel for this platform": Attack(PIN, published("acme-units", "2.1.0", tag=PLATFORM)),
+    "a local version": Attack(PIN, LOCAL),
+    "a source distribution": Attack(PIN, a_source_distribution, runs=True),
+    "a higher version": silent(PIN, published("acme-units", "99.0.0"), pip="private"),
+    "the very same file name": Attack(PIN, published("acme-units", "2.1.0"), pip="private"),
+    "another spelling of the name": Attack(PIN, published("Acme.Units", "2.1.0", build="9")),
+    "a line in another spelling": Attack(
+        wants("Acme.Units==2.1.0"),
+        LOCAL,
+        check="warning: Acme.Units: a public index offers",
+        viktor="STOP Acme.Units: a public index offers",
+    ),
+    "a line with a marker": Attack(wants("acme-units==2.1.0 ; python_version >= '3.11'"), LOCAL),
+    "our file is withdrawn": Attack(
+        wants("acme-units==2.1.0", private=has_withdrawn("acme-units", "2.1.0")),
+        published("acme-units", "2.1.0"),
+    ),
+    "our own pre-release": Attack(
+        wants("acme-units==3.0rc1", private=has("acme-units", "3.0rc1")),
+        published("acme-units", "3.0rc1", build="9"),
+    ),
+    "our own local version": Attack(
+        wants("acme-units==2.1.0+acme.1", private=has("acme-units", "2.1.0+acme.1")),
+        published("acme-units", "2.1.0+acme.1", build="9"),
+    ),
+    # And where more than one version will do.
+    "a range": Attack(RANGE, published("acme-units", "99.0.0")),
+    "a pre-release that a range allows": Attack(
+        wants("acme-units>=2.1.0rc1"), published("acme-units", "3.0rc1")
+    ),
+    # What others need.
+    "an extra": Attack(EXTRA, published("acme-si", "99.0.0"), "acme-si"),
+    **{f"{user} needs {used}": need(user, used) for user in WAYS for used in WAYS},
+    "a source distribution needs index": Attack(a_source_distribution_that_needs, CORE, "acme-core"),
+    "a public package needs index": Attack(a_public_package_that_needs(), CORE, "acme-core"),
+    "a line of one's own": Attack(a_line_of_one_s_own, CORE, "acme-core"),
+    "a private prefix that the index does not have": Attack(
+        a_public_package_that_needs(on_the_index=False, prefixes=["acme-"]),
+        CORE,
+        "acme-core",
+        stops="STOP acme-core: 99.0.0 would come from",
+    ),
+    "sources of its own": silent(
+        needs("git", "index"),
+        all_of(published("acme-core", "1.0"), has_sources_of_its_own),
+        "acme-core",
+        pip="private",
+        uv="public",
+        stops="STOP acme-core: it would come from",
+    ),
+    # What others are built with.
+    "submodule is built with index": Attack(
+        built("submodule"),
+        BUILD,
+        "acme-beams",
+        pip="private",
+        runs=True,
+        check="warning: acme-build: a public index offers",
+        viktor="",
+    ),
+    "git is built with index": silent(built("git"), BUILD, "acme-beams", pip="private", runs=True),
+    "a source distribution is built with index": silent(
+        built("index"), BUILD, "acme-beams", pip="private", runs=True
+    ),
+    "submodule is built with a private prefix": silent(
+        built("submodule", prefixes=["acme-"], on_the_index=False),
+        BUILD,
+        "acme-beams",
+        pip="private",
+        runs=True,
+        stops="STOP acme-build: 99.0.0 would come from",
+    ),
+    "the index has lost what submodule is built with": silent(
+        built("submodule", locked=True),
+        all_of(BUILD, answers_with(acme_build=Faults(status=404))),
+        "acme-beams",
+        pip="private",
+        runs=True,
+        stops="STOP acme-build: 99.0.0 would come from",
+    ),
+    **{
+        f"the index has lost what git is built with, and {version} is public": silent(
+            built_to_be_resolved,
+            all_of(published("acme-build", version), answers_with(acme_build=Faults(status=404))),
+            "acme-beams",
+            pip="private",
+            runs=True,
+            stops=words,
+        )
+        for version, words in (("1.0", "What is offered as acme-build==1.0 is not"), ("99.0.0", "acme-build"))
+    },
+    # The private index offers more than it did.
+    "an index that merges": Attack(ONLY, all_of(TAGGED, merged), **NEW_FILE),
+    "an index that merges, beside PyPI": Attack(PIN, all_of(TAGGED, merged), **NEW_FILE),
+    "an index that merges, and a range": Attack(
+        all_of(wants("acme-units>=2", scope="only"), World.installs),
+        all_of(published("acme-units", "99.0.0"), merged),
+        uv="public",
+        check="warning: acme-units: the private index offers 99.0.0, which the lock does not know",
+        viktor="STOP acme-units: the private index offers 99.0.0, which the lock does not know",
+    ),
+    "a page that links elsewhere": Attack(PIN, all_of(TAGGED, linked), **NEW_FILE),
+    "the index has lost it": Attack(
+        PIN,
+        all_of(a_source_distribution, answers_with(acme_units=Faults(status=404))),
+        runs=True,
+        stops="STOP acme-units: 127.0.0.1:",
+    ),
+    # What the machine, or a file of settings in the app, says.
+    "pip.conf": silent(
+        ONLY,
+        all_of(TAGGED, configured("pip.conf", "[install]\nfind-links = LINKS\n")),
+        machine={"PIP_CONFIG_FILE": "pip.conf"},
+    ),
+    "PIP_FIND_LINKS": silent(ONLY, TAGGED, machine={"PIP_FIND_LINKS": "LINKS"}),
+    "UV_INDEX_STRATEGY": Attack(PIN, LOCAL, uv="public", machine={"UV_INDEX_STRATEGY": "unsafe-best-match"}),
+    "UV_INDEX": Attack(PIN, LOCAL, uv="public", machine={"UV_INDEX": "PUBLIC"}),
+    "UV_FIND_LINKS": Attack(PIN, LOCAL, uv="public", machine={"UV_FIND_LINKS": "LINKS"}),
+    "UV_OVERRIDE": silent(
+        PIN,
+        all_of(
+            published("acme-units", "99.0.0"),
+            configured("o.txt", "acme-units @ PUBLIC../packages/acme_units-99.0.0-py3-none-any.whl"),
+        ),
+        pip="private",
+        uv="public",
+        machine={"UV_OVERRIDE": "o.txt"},
+    ),
+    "uv.toml": Attack(
+        PIN,
+        all_of(LOCAL, configured("uv.toml", '[pip]\nfind-links = ["LINKS"]\n')),
+        uv="public",
+        machine={"UV_NO_CONFIG": "false"},
+    ),
+    "pyproject.toml": Attack(
+        PIN,
+        all_of(LOCAL, configured("pyproject.toml", '[tool.uv.pip]\nfind-links = ["LINKS"]\n')),
+        uv="public",
+        machine={"UV_NO_CONFIG": "false"},
+    ),
+}
+
+
+@pytest.mark.slow
+def test_without_a_stranger_check_and_install_succeed_and_say_nothing(bare: World, pips: Pips):
+    """Every strategy, an extra, a marker, needs among them, and what they are built with."""
+    in_all_ways(bare)
+    names = ("acme-units", "acme-beams", "acme-loads", "acme-core", "acme-si")
+    for python in pips.values():
+        takes = pip_takes(bare, python)
+        assert {takes[name] for name in names} == {"private"}
+    done = bare.command("check")
+    assert (done.returncode, told(done.stderr)) == (0, "")
+    bare.installs()
+    assert {bare.origin(name) for name in names} == {"private"}
+    for name in ("acme-core", "acme-si", "acme-build"):
+        assert f'name = "{name}"\nstrategy = "index"\nversion = "1.0"\n' in bare.lock
+    bare.installs("--locked")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_install_takes_the_private_file_and_check_tells_when_plain_pip_might_not(
-    here: World, pips: Pips, attack: str
+def test_whatever_a_stranger_does_the_private_file_is_installed_or_nothing(
+    bare: World, pips: Pips, attack: str
 ):
-    """An exact pin, right credentials. On VIKTOR, which runs plain pip, what is a warning elsewhere stops."""
-    attacked, by_pip, might = ATTACKS[attack]
-    attacked(here)
-    assert {taken_by_pip(here, python) for python in pips.values()} == {by_pip}
-    assert warned(here) == might
-    here.installs()
-    assert here.origin("acme-units") == "private"
-    assert ("STOP acme-units: a public index offers" in on_viktor(here)) == might
+    """Plain pip and uv take the stranger's; nothing of the stranger's runs; `check` names what plain pip might take."""
+    one = ATTACKS[attack]
+    machine = {name: of(bare, value) for name, value in one.machine.items()}
+    one.wants(bare)
+    one.happens(bare)
+    for python in pips.values():
+        witness(bare).unlink(missing_ok=True)
+        assert taken_by_pip(bare, python, one.package, **machine) == one.pip
+        assert witness(bare).exists() == one.runs
+    if one.uv:
+        assert taken_by_uv(bare, package=one.package, **machine) == one.uv
+    witness(bare).unlink(missing_ok=True)
+    if one.stops:
+        for command in ("check", "install"):
+            assert one.stops in bare.stops(command, **machine)
+        assert bare.origin(one.package) != "public"
+    else:
+        done = bare.command("check", **machine)
+        assert done.returncode == 0, done.stderr
+        words = one.check.format(package=one.package)
+        assert words in told(done.stderr) if words else told(done.stderr) == ""
+        done = bare.command("install", **machine)
+        assert done.returncode == 0, done.stderr
+        assert bare.origin(one.package) == "private"
+    assert not witness(bare).exists()
+    if one.stops:
+        return
+    becomes_one_of_viktor_s(bare)
+    if one.pip_on_viktor:
+        assert taken_by_pip(bare, pips["newest"], one.package) == one.pip_on_viktor
+    done = bare.command("check", **machine)
+    assert done.returncode == bool(one.viktor), done.stderr
+    assert one.viktor.format(package=one.package) in done.stderr
+    assert not witness(bare).exists()
 
 
-@pytest.mark.slow
-def test_a_stranger_s_file_that_is_installed_already_is_replaced(here: World, pips: Pips):
-    """The installers see the version that is wanted, and leave it."""
-    here.put(wheel(here.scratch / "stranger", "acme-units", "2.1.0", "public"))
-    for command in ((uv.find_uv_bin(), "pip"), (pips["newest"], "-m", "pip", "--python", here.python)):
-        options = ("--python", here.python) if command[0] == uv.find_uv_bin() else ()
-        assert here.run(*command, "install", *options, "-r", "requirements.txt").returncode == 0
-        assert here.origin("acme-units") == "public"
-    here.installs()
-    assert here.origin("acme-units") == "private"
-
-
-SETTINGS = {
-    "UV_INDEX_STRATEGY": "unsafe-best-match",
-    "UV_PRERELEASE": "allow",
-    "UV_OVERRIDE": "overrides.txt",
-    "UV_INDEX": "PUBLIC",
-    "UV_FIND_LINKS": "LINKS",
-    "PIP_EXTRA_INDEX_URL": "PUBLIC",
+DIRTY = {
+    "index": (PIN, "acme-units", "2.1.0"),
+    "what index needs": (needs("index", "index"), "acme-core", "1.0"),
+    "git": (needs("index", "git"), "acme-core", "1.0"),
+    "submodule": (needs("index", "submodule"), "acme-core", "1.0"),
 }
 
 
 @pytest.mark.slow
-def test_what_the_machine_is_set_to_does_not_overrule_where_packages_come_from(here: World):
-    publish(here, "acme-units", "2.1.0+zzz")
-    (here.app / "overrides.txt").write_text("acme-units==99.0.0\n")
-    places = {"PUBLIC": here.public.simple_url, "LINKS": str(here.public.folder)}
-    settings = {name: places.get(value, value) for name, value in SETTINGS.items()}
-    (here.app / "uv.toml").write_text('[pip]\nindex-strategy = "unsafe-best-match"\n')
-    assert taken_by_uv(here, "--index-strategy", settings["UV_INDEX_STRATEGY"]) == "public"
-    assert here.command("install", **settings).returncode == 0
-    assert here.origin("acme-units") == "private"
+@pytest.mark.parametrize("way", DIRTY)
+def test_a_stranger_s_file_that_is_installed_already_is_replaced(bare: World, pips: Pips, way: str):
+    """The installers see the version that is wanted, and leave it, where it is one of the index."""
+    want, name, version = DIRTY[way]
+    want(bare)
+    bare.put(wheel(bare.scratch / "stranger", name, version, "public"))
+    if "index" in way:
+        for command in ((uv.find_uv_bin(), "pip"), (pips["newest"], "-m", "pip", "--python", bare.python)):
+            options = ("--python", bare.python) if command[0] == uv.find_uv_bin() else ()
+            done = bare.run(*command, "install", *options, "-r", "requirements.txt")
+            assert done.returncode == 0, done.stderr
+            assert bare.origin(name) == "public"
+    bare.installs()
+    assert bare.origin(name) == "private"
 
 
 # --- the private index fails ---
@@ -275,32 +738,35 @@ def test_with_the_scope_only_nothing_public_is_asked_whatever_is_there(here: Wor
     assert here.public.requests == []
 
 
-def test_what_a_merging_index_takes_in_later_stays_out(here: World):
-    """Scope `only` with an index that merges PyPI: the lock knows the files that were there first."""
-    here.want(here.index("only"), here.from_index("acme-units==2.1.0"))
-    wheel(here.private.folder, "acme-units", "2.1.0", "public", build="9")
-    assert taken_by_uv(here) == "public"
-    assert "acme_units-2.1.0-9-py3-none-any.whl, which is not the file that the lock knows" in here.installs()
-    assert here.origin("acme-units") == "private"
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
+def test_a_certificate_authority_that_pip_knows_is_known_to_the_command(
+    bare: World, pips: Pips, variable: str, tmp_path: Path
+):
+    """Companies give it to pip; without it nothing is trusted."""
+    certificate = self_signed_certificate(tmp_path, "127.0.0.1")
+    user = LOGINS["ACME_USER"], LOGINS["ACME_PASSWORD"]
+    with IndexHost(bare.private.folder, *user, certificate=certificate) as index:
+        bare.want()
+        toml = bare.app / "private-packages.toml"
+        table = bare.index("only").replace(
+            bare.private.url.partition("://")[2], index.url.partition("://")[2]
+        )
+        toml.write_text(
+            toml.read_text() + table.replace("http:", "https:") + bare.from_index("acme-units==2.1.0")
+        )
+        assert bare.command("sync").returncode == 1
+        # The machine of the tests may have its own.
+        none = dict.fromkeys(["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"], "")
+        trusted = none | {variable: str(certificate)}
+        assert bare.command("sync", **trusted).returncode == 0
+        if variable != "SSL_CERT_FILE":
+            assert taken_by_pip(bare, pips["newest"], **trusted) == "private"
+        assert bare.command("install", **trusted).returncode == 0
+        assert bare.origin("acme-units") == "private"
+        assert "CERTIFICATE_VERIFY_FAILED" in bare.stops("check")
 
 
 # --- source distributions ---
-
-
-@pytest.mark.slow
-def test_a_stranger_s_source_distribution_is_never_run(here: World, pips: Pips, tmp_path: Path):
-    """pip runs its code to learn its name, even with `--dry-run`."""
-    witness = tmp_path / "executed"
-    sdist(here.public.folder, "acme-units", "2.1.0+zzz", witness)
-    assert warned(here)
-    here.installs()
-    assert here.origin("acme-units") == "private"
-    here.run(uv.find_uv_bin(), "pip", "uninstall", "--python", here.python, "acme-units")
-    here.private.faults = Faults(status=404)
-    here.stops("install")
-    assert not witness.exists()
-    here.run(pips["newest"], "-m", "pip", "install", "--dry-run", "--no-deps", "-r", "requirements.txt")
-    assert witness.exists(), "pip itself does not run it, so the test proves nothing"
 
 
 def test_a_version_that_only_the_stranger_has_is_not_taken(here: World, tmp_path: Path):
@@ -368,23 +834,6 @@ def repository(world: World, name: str, files: dict[str, str]) -> Path:
 # --- what others need ---
 
 
-@pytest.mark.slow
-def test_what_a_private_package_needs_comes_from_the_private_index_and_is_locked(here: World, pips: Pips):
-    """The private acme-units 2.1.0 needs acme-core, which pip would take at 99.0.0 from the stranger."""
-    wheel(here.private.folder, "acme-core", "1.0", "private")
-    publish(here, "acme-core", "99.0.0")
-    wheel(here.private.folder, "acme-units", "2.1.0", "private", needs="acme-core>=1 ; python_version > '3'")
-    (here.app / "private-packages.lock").unlink()
-    here.want(here.index(), here.from_index("acme-units==2.1.0"))
-    assert {taken_by_pip(here, python, "acme-core") for python in pips.values()} == {"public"}
-    assert warned(here, "acme-core")
-    here.installs()
-    assert here.origin("acme-core") == "private"
-    assert 'name = "acme-core"\nstrategy = "index"\nversion = "1.0"\n' in here.lock
-    here.installs("--locked")
-    assert "STOP acme-core: a public index offers 99.0.0" in on_viktor(here)
-
-
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -411,42 +860,6 @@ def test_when_the_index_fails_for_what_a_private_package_needs_everything_stops(
     assert not [one for one in here.public.requests if one.user]
 
 
-def test_so_does_what_an_extra_needs(here: World):
-    wheel(here.private.folder, "acme-si", "1.0", "private")
-    publish(here, "acme-si", "99.0.0")
-    needs = "acme-si ; extra == 'si'\nProvides-Extra: si"
-    wheel(here.private.folder, "acme-units", "2.1.0", "private", needs=needs)
-    (here.app / "private-packages.lock").unlink()
-    here.want(here.index(), here.from_index("acme-units[si]==2.1.0"))
-    here.installs()
-    assert here.origin("acme-si") == "private"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["submodule", "git"])
-def test_a_package_of_the_answers_comes_from_its_repository_also_when_another_needs_it(
-    here: World, pips: Pips, strategy: str
-):
-    """acme-units of the index needs acme-beams, which is a repository's; a stranger has a newer one."""
-    here.repository("acme-beams")
-    publish(here, "acme-beams", "99.0.0")
-    wheel(here.private.folder, "acme-units", "2.1.0", "private", needs="acme-beams")
-    (here.app / "private-packages.lock").unlink()
-    here.want(
-        here.index(), here.from_index("acme-units==2.1.0"), here.from_git("acme-beams", strategy=strategy)
-    )
-    here.installs()
-    assert here.origin("acme-beams") == "private"
-    if strategy == "submodule":
-        block = here.requirements.read_text()
-        here.requirements.write_text(block.replace("-e ./app/submodules/acme-beams\n", ""))
-        assert taken_by_pip(here, pips["newest"], "acme-beams") == "public"
-        here.requirements.write_text(block)
-        assert "STOP acme-beams: another package needs it, and VIKTOR would look for it on PyPI" in on_viktor(
-            here
-        )
-
-
 def test_a_submodule_that_nobody_can_install_is_not_looked_for_elsewhere(here: World, tmp_path: Path):
     """It has neither pyproject.toml nor setup.py, so the name is free, and another package needs it."""
     path = here.repository("acme-beams")
@@ -465,20 +878,53 @@ def test_a_submodule_that_nobody_can_install_is_not_looked_for_elsewhere(here: W
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_name_with_a_private_prefix_never_comes_from_a_public_index(here: World, pips: Pips):
-    """Whoever needs it, and although the private index does not have it."""
-    publish(here, "acme-ghost", "1.0")
-    publish(here, "harmless", "2.0", needs="acme_ghost")
-    here.write("harmless==2.0")
-    here.installs()
-    assert here.origin("acme-ghost") == "public"
-    here.want(here.index(), here.from_index("acme-units==2.1.0"), prefixes=["acme-"])
-    assert "STOP acme-ghost: 1.0 would come from" in here.stops("install")
+@pytest.mark.parametrize("way", [*WAYS, "submodule on VIKTOR"])
+def test_a_public_name_that_a_private_package_needs_is_shown_once_for_a_decision(bare: World, way: str):
+    """It may be a library, or a name that the company uses and a stranger took."""
+    publish(bare, "helper", "1.0")
+    needing = ["Helper", "harmless"]
+    if way == "index":
+        wheel(bare.private.folder, "acme-beams", "1.0", "private", needs="\nRequires-Dist: ".join(needing))
+        table = bare.from_index("acme-beams==1.0")
+    else:
+        bare.repository("acme-beams", needs=needing)
+        table = bare.from_git("acme-beams", strategy=way.split()[0])
+    on = {"platform": "viktor"} if way == "submodule on VIKTOR" else {}
+    bare.want(bare.index(), table, **on)
+    bare.write("harmless  # chosen by a person")
+    user = "a submodule" if on else "acme-beams"
+    before = bare.lock
+    assert "note: helper, which" in bare.command("check", "--locked").stderr
+    assert bare.lock == before
+    said = bare.command("check", "--quiet").stderr
+    assert said.startswith(
+        f"note: helper, which {user} needs, comes from a public index, from whoever holds the name"
+    )
+    assert "publish it on the private index, or make it one of the answers" in said
+    assert 'public = [\n    "helper",\n]\n' in bare.lock
+    assert "note:" not in bare.command("check").stderr
+    assert "note:" not in bare.command("check", "--locked").stderr
+    # Nobody needs it any more.
+    if way == "index":
+        wheel(bare.private.folder, "acme-beams", "2.0", "private", needs="later")
+        publish(bare, "later", "1.0")
+        bare.want(bare.index(), bare.from_index("acme-beams==2.0"))
+        assert "note: later, which acme-beams needs" in bare.installs()
+        assert "helper" not in bare.lock
+
+
+def test_a_private_name_of_which_nothing_says_so_comes_from_the_public_index_and_is_shown(bare: World):
+    """What docs/security.md warns of: no answer, no prefix and no private index knows it."""
+    wheel(bare.private.folder, "acme-units", "2.1.0", "private", needs="acme-ghost")
+    publish(bare, "acme-ghost", "1.0")
+    bare.want(bare.index(), bare.from_index("acme-units==2.1.0"))
+    assert "note: acme-ghost, which acme-units needs, comes from a public index" in bare.installs()
+    assert bare.origin("acme-ghost") == "public"
+    bare.want(bare.index(), bare.from_index("acme-units==2.1.0"), prefixes=["acme-"])
+    assert "STOP acme-ghost: 1.0 would come from" in bare.stops("install")
 
 
 # --- the user's own lines ---
-
-Change = Callable[[World], object]
 
 
 def replaced(old: str, new: str) -> Change:
@@ -528,16 +974,16 @@ CHANGES: dict[str, tuple[Change, str]] = {
 LINES: dict[str, tuple[Change, str]] = {
     "a second line": (
         written("Acme_Units >= 2.1"),
-        "requirements.txt:5: `Acme_Units >= 2.1` is not the line of",
+        "`Acme_Units >= 2.1` is not the line of",
     ),
     "a comment with an address": (
         written("acme-units>=2  # see https://x.y"),
-        "requirements.txt:5: `acme-units>=2`",
+        "`acme-units>=2` is not the line of",
     ),
-    "an indented line": (written("   acme.units"), "requirements.txt:5: `acme.units` is not the line of"),
+    "an indented line": (written("   acme.units"), "`acme.units` is not the line of"),
     "a joined line": (
         written("acme-\\", "units>=2"),
-        "requirements.txt:5: `acme-units>=2` is not the line of",
+        "`acme-units>=2` is not the line of",
     ),
     "a line behind a form feed": (written("# x\x0cacme-units>=2"), "`acme-units>=2` is not the line of"),
     "an included file": (included("\nacme-units>=2\n"), "other.txt:2: `acme-units>=2` is not the line of"),
@@ -556,7 +1002,7 @@ LINES: dict[str, tuple[Change, str]] = {
     "settings of a build": (written("harmless==1.0 --config-settings=a=b"), "is no plain requirement"),
     "another encoding": (replaced("# >>>", "# coding: utf-7\n# >>>"), "requirements.txt is no UTF-8"),
     **{
-        option: (written(option), f"requirements.txt:5: `{option.split('PUBLIC')[0]}")
+        option: (written(option), f": `{option.split('PUBLIC')[0]}")
         for option in (
             "--index-url PUBLIC",
             "-i PUBLIC",
@@ -587,6 +1033,22 @@ def test_a_changed_block_stops_check_and_locked_and_install_writes_it_anew(
     done = here.command("install")
     assert here.origin("acme-units") == ("private" if done.returncode == 0 else "nothing")
     assert "acme-units==2.1.0\n" in here.requirements.read_text()
+
+
+@pytest.mark.slow
+def test_a_package_that_only_the_toml_lost_is_not_taken_from_a_stranger(here: World, pips: Pips):
+    """A change request takes the table out, and leaves a line; for the check that would be a public package."""
+    publish(here, "acme-units", "99.0.0")
+    replaced("==2.1.0", "==99.0.0")(here)
+    toml = here.app / "private-packages.toml"
+    toml.write_text(toml.read_text().partition("[[packages]]")[0])
+    assert taken_by_pip(here, pips["newest"]) == "public"
+    for command in (["check"], ["install", "--locked"]):
+        assert "requirements.txt is not what sync writes" in here.stops(*command)
+    here.write("acme-units  # still needed")
+    here.installs()
+    assert here.origin("acme-units") == "private"
+    assert "acme-units==99.0.0" not in here.requirements.read_text()
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -620,7 +1082,7 @@ def test_a_line_for_what_the_private_index_has_is_served_by_it_and_locked(here: 
     publish(here, "acme-core", "99.0.0")
     here.write("acme-core  # of the colleagues")
     assert taken_by_pip(here, pips["newest"], "acme-core") == "public"
-    assert warned(here, "acme-core")
+    assert "warning: acme-core: a public index offers 99.0.0" in here.command("check").stderr
     here.installs()
     assert here.origin("acme-core") == "private"
     replaced("acme-core ", f"acme-core @ {here.public.url}/packages/acme_core-99.0.0-py3-none-any.whl ")(here)
@@ -660,6 +1122,22 @@ def test_a_git_line_with_another_host_stops_before_the_token_goes_there(
     replaced("# <<<", f"# <<<\nacme-loads @ git+{evil.url_of('acme-loads')}@v1\n#")(here)
     here.stops("install")
     assert evil.requests == []
+
+
+@pytest.mark.slow
+def test_a_tag_that_was_moved_stops_on_viktor_whose_pip_takes_it(bare: World, pips: Pips):
+    bare.repository("acme-loads")
+    bare.want(bare.from_git("acme-loads"), platform="viktor")
+    moved = commit(bare.git.path_of("acme-loads"), {"later.py": "\n"}, tag="v1")
+    options = ("--dry-run", "--ignore-installed", "--quiet", "--report", "-")
+    done = bare.run(pips["newest"], "-m", "pip", "install", *options, "-r", "requirements.txt")
+    assert json.loads(done.stdout)["install"][0]["download_info"]["vcs_info"]["commit_id"] == moved
+    said = bare.stops("check")
+    assert f"STOP acme-loads: `v1` is commit {moved[:10]} by now" in said
+    assert "VIKTOR runs plain pip, which may take that" in said
+    assert said.splitlines()[-1] == "Type: python -m private_packages move acme-loads v1"
+    assert bare.command("move", "acme-loads", "v1").returncode == 0
+    assert bare.command("check").returncode == 0
 
 
 @pytest.mark.parametrize("locked", [(), ("--locked",)], ids=["install", "install --locked"])
@@ -705,3 +1183,59 @@ def test_every_login_that_is_needed_is_named_at_once_and_nothing_is_sent(here: W
     assert "ACME_TOKEN, ACME_USER and ACME_PASSWORD have no value" in here.outside().stops("install")
     assert here.git.requests == here.private.requests == []
     assert set(LOGINS) == {"ACME_TOKEN", "ACME_USER", "ACME_PASSWORD"}
+
+
+# --- the template ---
+
+OURS = "https://git.acme.example/acme/app-template.git"
+EVIL = "https://evil.invalid/x.git"
+NOT_PLAIN = ".copier-answers.yml is not as Copier writes it"
+# What a change request makes of the answers file, which Copier reads as a stranger's template, and what is said.
+ANSWERS = {
+    "another address": (
+        f"_src_path: {EVIL}\n",
+        f"names the template {EVIL}, and PRIVATE_PACKAGES_TEMPLATE says",
+    ),
+    "an address with a login": (
+        f"_src_path: {EVIL.replace('//', '//me:s3cret@')}\n",
+        f"names the template {EVIL}",
+    ),
+    "a second one": (f"_src_path: {OURS}\n_src_path: {EVIL}\n", NOT_PLAIN),
+    "an escaped key": (f'_src_path: {OURS}\n"_src\\u005fpath": {EVIL}\n', NOT_PLAIN),
+    "a key on a line of its own": (f"_src_path: {OURS}\n? _src_path\n: {EVIL}\n", NOT_PLAIN),
+    "an indented file": (f' "_src\\u005fpath": {EVIL}\n _commit: v1\n', NOT_PLAIN),
+    "a merged key": (f"<<: {{_src_path: {EVIL}}}\n", NOT_PLAIN),
+    "one line": (f"{{_src_path: {EVIL}}}\n", NOT_PLAIN),
+    "a continued line": (f"_src_path: {OURS}\n  /../../x\n", NOT_PLAIN),
+    "an anchor": (f"_commit: &x {EVIL}\n_src_path: *x\n", "names the template *x"),
+}
+
+
+@pytest.mark.parametrize("change", ANSWERS)
+def test_a_stranger_s_template_in_the_answers_file_is_told_where_the_organisation_pins_its_own(
+    bare: World, change: str
+):
+    text, words = ANSWERS[change]
+    assert yaml.safe_load(text)["_src_path"] != OURS, "Copier reads the right one, so the test proves nothing"
+    bare.want()
+    (bare.app / ".copier-answers.yml").write_text(text)
+    pinned = {"PRIVATE_PACKAGES_TEMPLATE": f"gh:acme/app-template {OURS}"}
+    done = bare.command("status", **pinned)
+    assert done.returncode == 1
+    assert words in done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    if change == "another address":
+        for command in (["check"], ["install"], ["install", "--locked"]):
+            assert words in bare.stops(*command, **pinned)
+        assert bare.command("status").returncode == 0
+
+
+def test_the_organisation_s_template_is_right_in_every_spelling_of_its_address(bare: World):
+    bare.want()
+    short = OURS.removesuffix(".git")
+    for text in (OURS, short, f"{short}/", f"'{OURS}'", "gh:acme/app-template"):
+        answers = f"# Changes here will be overwritten.\n_commit: v1\n_src_path: {text}\nstrategies:\n- index\nx: |-\n  a\n\n  b\n"
+        assert yaml.safe_load(answers)["strategies"] == ["index"]
+        (bare.app / ".copier-answers.yml").write_text(answers)
+        done = bare.command("status", PRIVATE_PACKAGES_TEMPLATE=f"{OURS} gh:acme/app-template")
+        assert done.returncode == 0, done.stdout + done.stderr

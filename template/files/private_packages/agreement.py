@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
-from private_packages import probe, requirements, shared_files
+from private_packages import probe, requirements, shared_files, template_address
 from private_packages.blocks import block_in
 from private_packages.environment import find, python_of
 from private_packages.errors import GitError
@@ -80,7 +80,8 @@ def disagreements(view: View) -> list[Finding]:
         for package in view.app.config.packages
         for finding in strategy_of(package).disagreements(view, package)
     ]
-    return [*found, *_unwanted(view), *_blocks(view)]
+    others = (_unwanted(view), _blocks(view), template_address.strange(view.app))
+    return [*found, *(finding for one in others for finding in one)]
 
 
 def _unwanted(view: View) -> Iterator[Finding]:

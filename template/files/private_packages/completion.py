@@ -27,12 +27,13 @@ def complete(
     lock: Lock,
     known: Container[str],
     resolution: Resolution,
-    everywhere: Resolution | None,
+    everywhere: Resolution | None = None,
+    builds: Resolution | None = None,
 ) -> Lock:
     """Return the lock with what resolving told.
 
     ``known`` are the names that were private before. ``everywhere`` is what other systems need, too; without it
-    nothing is taken out of the lock. Raises `Failure`.
+    nothing is taken out of the lock. ``builds`` is what the submodules are built with. Raises `Failure`.
     """
     completed = Lock(lock)
     for package in app.config.packages:
@@ -45,7 +46,12 @@ def complete(
             completed.put(
                 LockedCommit(package.name, "git", package.url, package.ref, found[1])
             )
-    pinned_anywhere = [*resolution.pinned, *(everywhere.pinned if everywhere else ())]
+    pinned_anywhere = [
+        one
+        for found in (resolution, everywhere, builds)
+        if found is not None
+        for one in found.pinned
+    ]
     needed: dict[str, Pinned] = {}
     for one in pinned_anywhere:
         if _may_be_private(app, completed, known, one):

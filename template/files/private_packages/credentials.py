@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from private_packages.errors import Failure
-from private_packages.git import with_settings
+from private_packages.git import NO_LOGIN_IN_TRACES, with_settings
 from private_packages.names import listed, variables_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class MissingVariables(Failure):
 def missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     """Return those variables that have no value; Azure Pipelines puts ``$(NAME)`` for one that nobody made."""
     return [name for name in names if environ.get(name, "") in ("", f"$({name})")]
+
+
+def certificates(environ: Mapping[str, str]) -> str:
+    """Return the file of the authorities that Python, pip or Requests is told to trust, in this order, or nothing."""
+    names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def no_value(names: list[str]) -> str:
@@ -89,7 +95,8 @@ def with_helper(
 ) -> dict[str, str]:
     """Return Git's environment with a credential helper for the hosts of packages (gitcredentials(7)).
 
-    It is safe with redirects and works for whatever program runs Git; the login is read when Git asks for it.
+    It is safe with redirects and works for whatever program runs Git; the login is read when Git asks for it. No
+    trace of Git's shows it.
     """
     # Git starts a helper in its own folder, which may be a package's: a path, and `-I`, keep to this code.
     here = (app.absolute() / "private_packages").as_posix()
@@ -110,7 +117,7 @@ def with_helper(
             if several:
                 # Git tells only the host otherwise.
                 settings.append((f"{key}.useHttpPath", "true"))
-    return with_settings(env, *settings)
+    return with_settings({**env, **NO_LOGIN_IN_TRACES}, *settings)
 
 
 def has_login(package: Package) -> bool:

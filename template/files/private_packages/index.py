@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from ssl import create_default_context
 from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    Request,
+    build_opener,
+)
 
-from private_packages.credentials import MissingVariables, login
+from private_packages.credentials import MissingVariables, certificates, login
 from private_packages.errors import Failure
 from private_packages.findings import LOGIN
 from private_packages.git import silence_allowed
@@ -190,7 +196,9 @@ def _open(
             ).decode("ascii")
     request = Request(url, headers=headers)
     try:
-        answer: HTTPResponse = build_opener(redirects).open(
+        trusted = create_default_context(cafile=certificates(app.environ) or None)
+        opener = build_opener(redirects, HTTPSHandler(context=trusted))
+        answer: HTTPResponse = opener.open(
             request, timeout=silence_allowed(app.environ)
         )
         return answer

@@ -25,6 +25,7 @@ def load(app: App) -> Lock:
         return locking.load(app.folder)
     sides = [locking.parse(side) for side in sides_of(text)]
     merged = Lock()
+    merged.public = frozenset().union(*(side.public for side in sides))
     for key in sorted({key for side in sides for key in side}):
         entries = [side[key] for side in sides if key in side]
         meant = [

@@ -104,6 +104,21 @@ def requirements_of(root: Path) -> list[str] | None:
     return [plain(line) for line in lines]
 
 
+def build_requirements_of(root: Path) -> list[str]:
+    """Return what a package says that it is built with (`[build-system] requires`, PEP 518), in plain form.
+
+    What it names by an address of its own is left out. Raises `Unreadable`.
+    """
+    system = read_pyproject(root).get("build-system", {})
+    lines = system.get("requires") if isinstance(system, dict) else None
+    if lines is None:
+        # What PEP 518 has installers assume.
+        return ["setuptools"]
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise Unreadable("its list of build requirements is no list of requirements")
+    return [plain(line) for line in lines if "@" not in line]
+
+
 def plain(line: str) -> str:
     """Return a requirement of plain form, with single spaces. Raises `Unreadable` for any other."""
     shown = re.sub(r"[^\x20-\x7e]", "?", line)[:80]

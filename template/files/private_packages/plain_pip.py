@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.findings import Finding
 from private_packages.remote import AT_ONCE
-from private_packages.resolution import Pinned, Resolution, read_compiled
-from private_packages.uv import Uv, UvFailed
+from private_packages.resolution import Pinned, read_compiled
+from private_packages.uv import Uv, UvFailed, index_options
+from private_packages.versions import is_same
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -24,12 +25,16 @@ _OPTIONS = (
 
 
 def namesakes(
-    app: App, uv: Uv, lock: Lock, resolution: Resolution, python: Path
+    app: App, uv: Uv, lock: Lock, pinned: Iterable[Pinned], python: Path
 ) -> list[Finding]:
-    """Find the packages of the private index for whose lines a public index has a file, too."""
+    """Find the packages of the private index for whose lines a public index has a file, too.
+
+    With the scope `only` the private index itself may have more than the lock knows: some merge a public one.
+    """
     index = app.config.index
-    if index is None or index.scope in ("only", "files"):
+    if index is None or index.scope == "files":
         return []
+    alone = index.scope == "only"
 
     def ask(one: Pinned) -> Finding | None:
         locked, package = lock.version_of(one.name), app.config.named(one.name)
@@ -37,13 +42,16 @@ def namesakes(
             return None
         requirement = package.requirement if package else one.name
         try:
+            if alone:
+                return _more(app, uv, python, locked, requirement)
             return _namesake(app, uv, python, locked, requirement)
         except UvFailed as error:
-            text = f"nobody can say whether a public index offers it, too: {error}"
+            what = "more than the lock knows" if alone else "it, too"
+            text = f"nobody can say whether {'the private' if alone else 'a public'} index offers {what}: {error}"
             return Finding("cannot-ask", one.name, text.rstrip("."))
 
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool, uv.stopping():
-        return [one for one in pool.map(ask, resolution.pinned) if one]
+        return [one for one in pool.map(ask, pinned) if one]
 
 
 def _namesake(
@@ -64,16 +72,32 @@ def _namesake(
     return Finding("public-namesake", locked.name, text)
 
 
+def _more(
+    app: App, uv: Uv, python: Path, locked: LockedVersion, requirement: str
+) -> Finding | None:
+    offered = _offered(app, uv, python, requirement, index_options(app))
+    # Other files of the same version are told already.
+    if not offered or is_same(offered[0].version, locked.version):
+        return None
+    text = f"the private index offers {offered[0].version}, which the lock does not know, and plain pip takes that"
+    return Finding("public-namesake", locked.name, text)
+
+
 def _offered(
-    app: App, uv: Uv, python: Path, requirement: str
+    app: App,
+    uv: Uv,
+    python: Path,
+    requirement: str,
+    options: Sequence[str] = (),
 ) -> Sequence[Pinned] | None:
-    """Return what a public index has for a requirement; nothing where it has sources alone, None where it has none.
+    """Return what an index, by default a public one, has for a requirement; nothing where it has sources alone, None where it has none.
 
     Raises `UvFailed` when it cannot be asked.
     """
     try:
         output = uv.run(
-            "pip", "compile", *_OPTIONS, "--python", python, stdin=f"{requirement}\n"
+            *("pip", "compile", *_OPTIONS, *options, "--python", str(python)),
+            stdin=f"{requirement}\n",
         )
     except UvFailed as error:
         if re.search(r"has no (?:usable )?wheels", error.said):

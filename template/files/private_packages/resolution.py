@@ -16,7 +16,12 @@ from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised, without_login
-from private_packages.needs import is_installable, name_of, read_pyproject
+from private_packages.needs import (
+    build_requirements_of,
+    is_installable,
+    name_of,
+    read_pyproject,
+)
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import root_of
 from private_packages.uv import Uv, UvFailed, index_options, names_option
@@ -42,13 +47,15 @@ class Pinned:
     """One line of what uv resolved.
 
     ``source`` is what stands behind the name: ``==2.1.0``, ``@ git+…@commit`` or a path; ``index`` the address of
-    the index that it comes from, ``hashes`` the sha256 of the files that are there.
+    the index that it comes from, ``hashes`` the sha256 of the files that are there, ``needed_by`` the packages that
+    need it.
     """
 
     name: str
     source: str
     index: str = ""
     hashes: tuple[str, ...] = ()
+    needed_by: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -81,7 +88,6 @@ class Resolution:
 
     pinned: tuple[Pinned, ...]
     options: tuple[str, ...]
-    constraints: str = field(repr=False)
     lines: tuple[str, ...] = ()
     hashes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -99,14 +105,52 @@ def resolve(
     lock: Lock,
     allowed: Allowed,
     python: Path | None,
+    held: Lock,
 ) -> Resolution:
     """Let uv resolve the app's requirements.txt for a Python; nothing is built that is not allowed.
 
-    Without a Python it is resolved for every system, and every Python that the app runs on. Raises `Failure`,
-    also for a line that cannot be vouched for.
+    ``held`` is the lock to which builds are held, also where ``lock`` leaves out what may move. Without a Python it is
+    resolved for every system, and every Python that the app runs on. Raises `Failure`, also for a line that cannot be
+    vouched for.
     """
     wanted = list(_input(app, lock, allowed))
-    constraints = "\n".join(_constraints(app, lock)) + "\n"
+    return _compiled(app, uv, lock, allowed, python, held, wanted)
+
+
+def resolve_builds(
+    app: App,
+    uv: Uv,
+    lock: Lock,
+    allowed: Allowed,
+    python: Path | None,
+    held: Lock,
+) -> Resolution:
+    """Let uv resolve what the submodules are built with: a build runs it. Raises `Failure`.
+
+    Without a private index and a private prefix no name among it is private but those of the answers.
+    """
+    private = app.config.index is not None or app.config.private_prefixes
+    wanted = dict.fromkeys(
+        line
+        for package in _installable(app)
+        if app.config.platform == "python" and private
+        for line in build_requirements_of(root_of(app, package))
+    )
+    if not wanted:
+        return Resolution((), ())
+    lines = [(one, ()) for one in wanted]
+    return _compiled(app, uv, lock, allowed, python, held, lines)
+
+
+def _compiled(
+    app: App,
+    uv: Uv,
+    lock: Lock,
+    allowed: Allowed,
+    python: Path | None,
+    held: Lock,
+    wanted: Sequence[tuple[str, Sequence[str]]],
+) -> Resolution:
     built = [one.name for one in app.config.of("git")]
     built += [one.name for one in _installable(app)]
     # Its code is what the user is about to run.
@@ -122,13 +166,15 @@ def resolve(
         *names_option("--no-binary", [*built, *sorted(allowed.build)]),
         *target,
     )
-    with _constraints_file(constraints) as file:
+    with (
+        _constraints_file(app, lock) as file,
+        _constraints_file(app, held) as building,
+    ):
         output = uv.run(
-            *("pip", "compile", "--quiet", "-", "-c", file, "-b", file, *options),
+            *("pip", "compile", "--quiet", "-", "-c", file, "-b", building, *options),
             *(
                 "--generate-hashes",
                 "--no-header",
-                "--no-annotate",
                 "--no-strip-extras",
                 "--emit-index-annotation",
             ),
@@ -137,7 +183,6 @@ def resolve(
     return Resolution(
         tuple(read_compiled(output, app)),
         options,
-        constraints,
         tuple(text for text, _ in wanted if text in allowed.options),
         {normalised(name_of(text)): hashes for text, hashes in wanted if hashes},
     )
@@ -154,7 +199,7 @@ def install(
     again = [one.name for one in resolution.pinned if lock.version_of(one.name)]
     lines = [_install_line(one, lock, resolution) for one in resolution.pinned]
     stdin = "\n".join([*resolution.lines, *lines]) + "\n"
-    with _constraints_file(resolution.constraints) as file:
+    with _constraints_file(app, lock) as file:
         command = (
             *("pip", "install", "--no-deps", "-b", file, *resolution.options),
             *names_option("--reinstall-package", [*again, *anew]),
@@ -170,9 +215,9 @@ def install(
 class _constraints_file(tempfile.TemporaryDirectory[str]):  # noqa: N801  used as a function
     """A file with constraints, as long as uv reads it; it holds no login."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, app: App, lock: Lock) -> None:
         super().__init__()
-        self._text = text
+        self._text = "".join(f"{line}\n" for line in _constraints(app, lock))
 
     def __enter__(self) -> str:
         path = Path(super().__enter__(), "constraints.txt")
@@ -273,7 +318,14 @@ def _constraints(app: App, lock: Lock) -> Iterator[str]:
         yield f"{package.name} @ {root_of(app, package).resolve().as_uri()}"
     for locked in lock.values():
         if isinstance(locked, LockedVersion):
-            yield f"{locked.name}=={locked.version}"
+            # What is needed to build is held to them, too (uv, "Build constraints").
+            yield f"{locked.name}=={locked.version}{_hashes_of(locked)}"
+
+
+def _hashes_of(locked: LockedVersion) -> str:
+    return "".join(
+        f" \\\n    --hash=sha256:{one}" for one in sorted(set(locked.files.values()))
+    )
 
 
 def _own_name(app: App) -> list[str]:
@@ -323,7 +375,9 @@ def read_compiled(output: str, app: App) -> Iterator[Pinned]:
         if found is None:
             raise Failure(f"uv resolved something that has no name: `{_shown(first)}`.")
         rest_of_line = re.sub(r"^\s*\[[^\]]*\]", "", first[found.end() :]).strip()
-        yield Pinned(found[0], rest_of_line.partition(" ;")[0].strip(), index, hashes)
+        source = rest_of_line.partition(" ;")[0].strip()
+        needed_by = tuple(re.findall(rf"(?m)^ +#(?: via)? +({_NAME.pattern})$", block))
+        yield Pinned(found[0], source, index, hashes, needed_by)
 
 
 def _submodule_at(app: App, url: str) -> str:

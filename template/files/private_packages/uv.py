@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages.credentials import login, with_helper
+from private_packages.credentials import certificates, login, with_helper
 from private_packages.errors import Failure
 from private_packages.git import end, git_environment, silence_allowed, start
 
@@ -163,6 +163,8 @@ def _environment(app: App) -> dict[str, str]:
     if mirror:
         env.setdefault("UV_DEFAULT_INDEX", mirror)
     env.setdefault("UV_HTTP_TIMEOUT", str(silence_allowed(app.environ)))
+    if trusted := certificates(app.environ):
+        env["SSL_CERT_FILE"] = trusted
     env |= {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     index = app.config.index
     if index is not None and index.user_info:

@@ -6,13 +6,13 @@ import argparse
 import functools
 import re
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages import allow, secrets
+from private_packages import allow, secrets, unowned
 from private_packages import lock as locking
 from private_packages.agreement import disagreements, read_view
 from private_packages.completion import complete
@@ -26,7 +26,13 @@ from private_packages.plain_pip import namesakes
 from private_packages.project import install_command, manager_of
 from private_packages.remote import AT_ONCE
 from private_packages.report import Report
-from private_packages.resolution import Pinned, Resolution, is_in, resolve
+from private_packages.resolution import (
+    Pinned,
+    Resolution,
+    is_in,
+    resolve,
+    resolve_builds,
+)
 from private_packages.shared_files import write_blocks
 from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, root_of
@@ -38,6 +44,8 @@ if TYPE_CHECKING:
     from private_packages.app import App
     from private_packages.config import Package
     from private_packages.strategies.base import View
+
+    Resolver = Callable[[App, Uv, Lock, Allowed, Path | None, Lock], Resolution]
 
 SUMMARY = "prove where everything that would be installed comes from"
 DESCRIPTION = """\
@@ -110,25 +118,32 @@ def prove(
     allowed = allow.load(app.folder)
     environment = find(app.folder, app.environ)
     python = python_of(environment) if environment else Path(sys.executable)
+    known = {key for key in view.lock if view.lock.version_of(key)}
     with (
-        ThreadPoolExecutor(max_workers=AT_ONCE + 2) as pool,
+        ThreadPoolExecutor(max_workers=AT_ONCE + 3) as pool,
         uv.stopping(),
         app.git.stopping(),
     ):
-        ask = functools.partial(_resolved, app, uv, view.lock, allowed, locked)
-        resolving = pool.submit(ask, python)
+        ask = functools.partial(_resolved, app, uv, allowed, locked)
+        # Resolving may build, and a build runs what it needs: that is proved before.
+        first = pool.submit(_builds, app, view.lock, known, allowed, ask, python)
+        resolving = pool.submit(lambda: ask(resolve, first.result()[0], python))
         asks_more = everywhere and app.config.index and not locked
-        elsewhere = pool.submit(ask, None) if asks_more else None
+        elsewhere = (
+            pool.submit(lambda: ask(resolve, first.result()[0], None))
+            if asks_more
+            else None
+        )
         asked = [
             pool.submit(strategy_of(one).prove, app, one, view.lock)
             for one in app.config.packages
         ]
         answers = _answers(app, asked)
-        stop_at([one for one in answers if one.kind not in _NOTES])
+        stop_at(list(_stopping(app, answers)))
+        _, builds = first.result()
         lock, resolution = resolving.result()
         others = _everywhere(elsewhere)
-    known = {key for key in view.lock if view.lock.version_of(key)}
-    completed = complete(app, lock, known, resolution, others)
+    completed = complete(app, lock, known, resolution, others, builds)
     if locked:
         unknown = [name for name in completed if name not in view.lock]
         text = "another package needs it, and the lock does not know it"
@@ -138,8 +153,14 @@ def prove(
         cure = f" To take it: {note.cure}" if note.cure else ""
         app.output.say(f"note: {note.sentence}.{cure}", "aside")
     if full or app.config.platform == "viktor":
-        _plain_pip(app, namesakes(app, uv, completed, resolution, python))
-    if completed != view.lock:
+        pinned = {
+            normalised(one.name): one for one in (*builds.pinned, *resolution.pinned)
+        }
+        _plain_pip(app, namesakes(app, uv, completed, pinned.values(), python))
+    _ask_once(app, view.lock, completed, resolution, others)
+    if locked:
+        completed.public = view.lock.public
+    if completed != view.lock or completed.public != view.lock.public:
         locking.save(app.folder, completed)
         # Where requirements.txt names files, it follows the lock.
         report = Report()
@@ -150,19 +171,61 @@ def prove(
     return uv, resolution, completed
 
 
-def _resolved(
-    app: App, uv: Uv, lock: Lock, allowed: Allowed, locked: bool, python: Path | None
+def _ask_once(
+    app: App,
+    before: Lock,
+    completed: Lock,
+    resolution: Resolution,
+    others: Resolution | None,
+) -> None:
+    """Show the public packages that private ones need and that nobody was told of yet; the lock remembers them."""
+    found = unowned.needed(app, completed, resolution, *filter(None, [others]))
+    new = {name: users for name, users in found.items() if name not in before.public}
+    if new:
+        app.output.problem(unowned.question(new), "aside")
+    # What only another system needs is known where all were asked.
+    completed.public = frozenset(found) | (frozenset() if others else before.public)
+
+
+def _builds(
+    app: App,
+    lock: Lock,
+    known: Container[str],
+    allowed: Allowed,
+    ask: Callable[[Resolver, Lock, Path | None], tuple[Lock, Resolution]],
+    python: Path,
 ) -> tuple[Lock, Resolution]:
-    """Resolve with the lock; what only others need may move unless ``locked``, where it stands in their way."""
+    """Prove what the submodules are built with; return it, and the lock with it."""
+    found, builds = ask(resolve_builds, lock, python)
+    completed = complete(app, found, known, builds)
+    stop_at(list(strangers(app, completed, known, builds, allowed)))
+    for key, entry in lock.items():
+        completed.setdefault(key, entry)
+    return completed, builds
+
+
+def _resolved(
+    app: App,
+    uv: Uv,
+    allowed: Allowed,
+    locked: bool,
+    resolver: Resolver,
+    lock: Lock,
+    python: Path | None,
+) -> tuple[Lock, Resolution]:
+    """Resolve with the lock; what only others need may move unless ``locked``, where it stands in their way.
+
+    What is built is held to the whole lock all the same: a build runs it.
+    """
     try:
-        return lock, resolve(app, uv, lock, allowed, python)
+        return lock, resolver(app, uv, lock, allowed, python, lock)
     except UvFailed:
         free = Lock(
             (key, entry) for key, entry in lock.items() if not is_needed_only(entry)
         )
         if locked or free == lock:
             raise
-        return free, resolve(app, uv, free, allowed, python)
+        return free, resolver(app, uv, free, allowed, python, lock)
 
 
 def _everywhere(asked: Future[tuple[Lock, Resolution]] | None) -> Resolution | None:
@@ -173,8 +236,25 @@ def _everywhere(asked: Future[tuple[Lock, Resolution]] | None) -> Resolution | N
         return None
 
 
-# What is told and does not stop: what is pinned stays.
+# What is told and does not stop: what is pinned stays, unless plain pip installs.
 _NOTES = {"moved-upstream", "new-file"}
+
+
+def _stopping(app: App, answers: Sequence[Finding]) -> Iterator[Finding]:
+    """Find what stops: on VIKTOR also what plain pip would take in place of what is pinned."""
+    for one in answers:
+        package = app.config.named(one.package)
+        if one.kind not in _NOTES:
+            yield one
+        elif (
+            app.config.platform == "viktor"
+            and package
+            and package.strategy != "submodule"
+        ):
+            text = re.sub(r"(?:, which stays|; it stays out.*)\Z", "", one.text)
+            yield replace(
+                one, text=f"{text}; VIKTOR runs plain pip, which may take that"
+            )
 
 
 def stop_at(findings: Sequence[Finding]) -> None:

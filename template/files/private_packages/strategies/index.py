@@ -176,7 +176,7 @@ def prove(app: App, package: Package, lock: Lock) -> list[Finding]:
     if strange:
         text = (
             f"the private index offers {strange[0]}, which is not the file that the lock knows;"
-            " it stays out. If your company published it, take it with"
+            " it stays out until you take it"
         )
         return [
             Finding(
