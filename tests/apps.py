@@ -64,7 +64,13 @@ def snapshot(folder: Path, tag: str) -> Path:
         shutil.copy2(ROOT / name, folder / name)
     write_manifest(folder)
     release(folder, tag)
+    pack(folder)
     return folder
+
+
+def pack(template: Path) -> None:
+    """Pack a template, as each is that was ever cloned: Copier's own clones would copy loose objects one by one."""
+    subprocess.run(["git", "gc", "--quiet"], cwd=template, check=True, capture_output=True)
 
 
 def write_manifest(template: Path) -> None:

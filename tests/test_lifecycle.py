@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from apps import HOOK, RENDERED, ROOT, change_wanted, copier, data, questions, release, snapshot
+from apps import HOOK, RENDERED, ROOT, change_wanted, copier, data, pack, questions, release, snapshot
 from private_packages import lock as locking
 from private_packages.blocks import read_block, with_block
 from uv import find_uv_bin
@@ -255,6 +255,7 @@ def releases(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text("# Release 2 says more.\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     (template / "CHANGES.md").write_text("Release 2.\n", encoding="utf-8")
     release(folder, "v2.0.0")
+    pack(folder)
     return folder
 
 
