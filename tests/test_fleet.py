@@ -187,6 +187,8 @@ def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # Anybody can publish a higher version of a private name.
     wheel(folder / "public", "acme-units", "99.0.0", "a stranger")
     wheel(folder / "public", "packaging", "26.3", "its authors")
+    # What the sample packages are built with.
+    wheel(folder / "public", "flit-core", "3.12", "its authors")
     token, user, password = (hosts.variables[f"ACME_{name}"] for name in ("TOKEN", "USER", "PASSWORD"))
     login = b64encode(f"x-access-token:{token}".encode()).decode()
     (folder / "gitconfig").write_text(

@@ -566,7 +566,9 @@ def test_an_app_of_every_release_is_updated_to_today(book: Book, own: str, tmp_p
     answers = {name: value for name, value in yaml.safe_load(frozen).items() if not name.startswith("_")}
     app = make_theirs(copy(template, tmp_path / "my-app", version, **answers), own)
     written = yaml.safe_load(app.read(".copier-answers.yml"))
-    assert {name: value for name, value in written.items() if not name.startswith("_")} == answers
+    # `start` came with the first question; an app of an earlier template is a new one.
+    asked = {name: value for name, value in written.items() if not name.startswith("_")}
+    assert asked == {"start": "new", **answers}
     for path in (ROOT / "template", ROOT / "hooks"):
         shutil.rmtree(template / path.name)
     snapshot(template, "v1000.0.0")
