@@ -44,7 +44,7 @@ class Scenario:
     before: tuple[str, ...]
     after: tuple[str, ...]
     command: tuple[str, ...] = (*COMMAND, "sync")
-    kills: int = 24
+    kills: int = 21
     delays: tuple[float, ...] = (0.01, 0.03)
 
 
