@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import textwrap
@@ -14,6 +16,7 @@ from private_packages import viktor
 from private_packages.config import Config, Package
 from private_packages.git import Git
 from private_packages.output import Output
+from private_packages.probe import NOT_PACKAGES
 
 SENTENCE = "app/submodules/acme-beams is empty. Run: python -m private_packages install"
 BEAMS = {
@@ -122,6 +125,11 @@ class TestTheFile:
         file = tmp_path / "_submodules.py"
         file.write_text(finder(tmp_path, acme_beams="", acme_units="python/units"), encoding="utf-8")
         return file
+
+    def test_leaves_out_what_the_command_leaves_out(self, rendered: Path):
+        """The finder stands in the app alone, so it has a list of its own."""
+        found = re.search(r"(?s)\nNOT_PACKAGES = (\{.*?\n\})", rendered.read_text(encoding="utf-8"))
+        assert found and ast.literal_eval(found[1]) == NOT_PACKAGES
 
     def test_names_the_submodules_and_no_other_package(self, rendered: Path):
         text = rendered.read_text()

@@ -78,38 +78,32 @@ def test_enter_at_every_question_gives_an_app_without_packages(terminal: pexpect
 
 
 @pytest.fixture
-def in_their_app(questionnaire: Path, tmp_path: Path) -> Iterator[pexpect.spawn]:
-    """`copier copy` into a folder with an app on VIKTOR, at a terminal of 80 columns."""
+def their_app(tmp_path: Path) -> Path:
+    """An app on VIKTOR in the folder into which `terminal` copies."""
     folder = tmp_path / "my-app"
     folder.mkdir()
     (folder / "app.py").write_text("import viktor\n")
     (folder / "viktor.config.toml").write_text('app_type = "editor"\n')
-    child = pexpect.spawn(
-        sys.executable,
-        ["-m", "copier", "copy", "--skip-tasks", str(questionnaire), str(folder)],
-        dimensions=(60, 80),
-        encoding="utf-8",
-        timeout=20,
-    )
-    yield child
-    child.close(force=True)
+    return folder
 
 
-def test_over_an_existing_app_only_what_the_unit_needs_is_asked(in_their_app: pexpect.spawn, tmp_path: Path):
+def test_over_an_existing_app_only_what_the_unit_needs_is_asked(
+    their_app: Path, terminal: pexpect.spawn, tmp_path: Path
+):
     answer(
-        in_their_app,
+        terminal,
         ("Is there an app already", f"{DOWN}\r"),
         ("does the app run", "\r"),
         ("get its private packages", "\r"),
         ("are submodules", f"acme-beams @ https://github.com/acme/beams.git{ALT_ENTER}"),
         ("Which Python", "\r"),
     )
-    in_their_app.expect("The unit is in")
-    in_their_app.expect(pexpect.EOF)
+    terminal.expect("The unit is in")
+    terminal.expect(pexpect.EOF)
     assert "app_name" not in answers(tmp_path) and "ci" not in answers(tmp_path)
     # viktor.config.toml was seen.
     assert answers(tmp_path)["platform"] == "viktor"
-    assert sorted(one.name for one in (tmp_path / "my-app").iterdir()) == [
+    assert sorted(one.name for one in their_app.iterdir()) == [
         ".copier-answers.yml",
         "app",
         "app.py",
@@ -120,19 +114,11 @@ def test_over_an_existing_app_only_what_the_unit_needs_is_asked(in_their_app: pe
     ]
 
 
-def test_a_folder_without_an_app_is_told_at_once(source: Path, tmp_path: Path):
-    child = pexpect.spawn(
-        sys.executable,
-        ["-m", "copier", "copy", "--skip-tasks", str(source), str(tmp_path / "my-app")],
-        dimensions=(60, 80),
-        encoding="utf-8",
-        timeout=20,
-    )
-    answer(child, ("Is there an app already", f"{DOWN}\r"))
+def test_a_folder_without_an_app_is_told_at_once(terminal: pexpect.spawn):
+    answer(terminal, ("Is there an app already", f"{DOWN}\r"))
     # No other question comes in between.
-    assert child.expect(["Here is no Python app", "does the app run", "called"]) == 0
-    child.expect(pexpect.EOF)
-    child.close()
+    assert terminal.expect(["Here is no Python app", "does the app run", "called"]) == 0
+    terminal.expect(pexpect.EOF)
 
 
 def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, tmp_path: Path):

@@ -50,10 +50,7 @@ def with_environment(view: View, python: Path | None = None) -> View:
     asked = python or (python_of(environment) if environment else None)
     if asked is None:
         return view
-    roots = [
-        view.app.folder / one.path / one.subdirectory
-        for one in view.app.config.of("submodule")
-    ]
+    roots = [view.app.folder / one.root for one in view.app.config.of("submodule")]
     modules = {name for root in roots for name in modules_in(root)}
     try:
         found: Probe | None = probe.look(

@@ -73,6 +73,11 @@ class Package:
         return normalised(self.name)
 
     @property
+    def root(self) -> str:
+        """The folder with a submodule's pyproject.toml, from the app's folder."""
+        return "/".join(filter(None, (self.path, self.subdirectory)))
+
+    @property
     def variables(self) -> list[str]:
         """The environment variables that its own line names."""
         return variables_of(self.user_info)

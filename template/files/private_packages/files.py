@@ -19,6 +19,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from private_packages.errors import Failure
+from private_packages.names import TAKE_BACK
+
 # How long Windows' refusals are outwaited, in seconds.
 PATIENCE = 2.0
 # How the name of a file begins that is not yet in its place.
@@ -46,6 +49,16 @@ def read_exactly(path: Path) -> tuple[str, str]:
         if content.startswith(mark):
             return content.decode(encoding, "surrogatepass"), encoding
     return content.decode("utf-8", "surrogateescape"), "utf-8"
+
+
+def own_text(name: str) -> str:
+    """Return the text of a file that belongs to the command. Raises `Failure`."""
+    try:
+        return read_text(Path(__file__).with_name(name))
+    except OSError as error:
+        raise Failure(
+            f"private_packages/{name} cannot be read; take it back with `{TAKE_BACK}`."
+        ) from error
 
 
 def write_exactly(path: Path, text: str, encoding: str = "utf-8") -> None:

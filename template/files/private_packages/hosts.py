@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from private_packages.errors import Failure
+from private_packages.files import own_text
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,7 @@ class Host:
 
 def table() -> list[Host]:
     """Return all kinds of hosts. Raises `Failure`."""
-    try:
-        text = Path(__file__).with_name("hosts.json").read_text(encoding="utf-8")
-    except OSError as error:
-        raise Failure(
-            "private_packages/hosts.json cannot be read;"
-            " take it back with `git checkout HEAD -- private_packages`."
-        ) from error
+    text = own_text("hosts.json")
     rows = json.loads(text)
     return [Host(**{**row, "users": tuple(row["users"])}) for row in rows]
 

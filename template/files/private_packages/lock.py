@@ -115,15 +115,20 @@ class Lock(dict[str, Locked]):
         self[normalised(locked.name)] = locked
 
 
-def load(folder: Path) -> Lock:
-    """Read a folder's private-packages.lock; without one nothing is locked. Raises `Failure`."""
+def read(folder: Path) -> str | None:
+    """Return the text of a folder's private-packages.lock, None without one. Raises `Failure`."""
     try:
-        text = read_text(folder / FILE)
+        return read_text(folder / FILE)
     except FileNotFoundError:
-        return Lock()
+        return None
     except OSError as error:
         raise Failure(f"{FILE} cannot be read: {error.strerror}.") from error
-    return parse(text)
+
+
+def load(folder: Path) -> Lock:
+    """Read a folder's private-packages.lock; without one nothing is locked. Raises `Failure`."""
+    text = read(folder)
+    return Lock() if text is None else parse(text)
 
 
 def parse(text: str) -> Lock:

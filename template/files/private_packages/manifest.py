@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from private_packages.errors import GitError
 from private_packages.findings import Finding
-from private_packages.names import listed
+from private_packages.names import TAKE_BACK, listed
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 FILE = "manifest.txt"
 RESTORE = "copier recopy --trust --defaults --overwrite --vcs-ref :current:"
-TAKE_BACK = "git checkout HEAD -- private_packages"
 
 
 def lines(folder: Path = HERE) -> Iterator[str]:

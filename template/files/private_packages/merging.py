@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
-from private_packages.files import has_conflict, read_text
+from private_packages.files import has_conflict
 from private_packages.lock import Lock, Locked, LockedCommit
 from private_packages.strategies import strategy_of
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 def load(app: App) -> Lock:
     """Read the app's lock, with a conflict in it resolved. Raises `Failure`."""
-    path = app.folder / locking.FILE
-    text = read_text(path) if path.exists() else ""
+    text = locking.read(app.folder)
+    if text is None:
+        return Lock()
     if not has_conflict(text):
-        return locking.load(app.folder)
+        return locking.parse(text)
     sides = [locking.parse(side) for side in sides_of(text)]
     merged = Lock()
     merged.public = frozenset().union(*(side.public for side in sides))

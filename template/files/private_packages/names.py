@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 COMMAND = "python -m private_packages"
+# What brings the command's own files back.
+TAKE_BACK = "git checkout HEAD -- private_packages"
 # A name of a package, as it may be typed (PEP 508).
 NAME_FORM = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")

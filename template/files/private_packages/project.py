@@ -142,17 +142,13 @@ def _is_hopeless(folder: Path, package: Package) -> bool:
     """Tell whether a submodule is here, and is nothing that an installer can install."""
     try:
         is_here = package.path and (folder / package.path / ".git").exists()
-        return bool(is_here) and not is_installable(folder / _folder(package))
+        return bool(is_here) and not is_installable(folder / package.root)
     except Unreadable:
         return True
 
 
-def _folder(package: Package) -> str:
-    return "/".join(filter(None, (package.path, package.subdirectory)))
-
-
 def _folders(packages: Sequence[Package]) -> list[str]:
-    return [f"./{_folder(one)}" for one in packages]
+    return [f"./{one.root}" for one in packages]
 
 
 def _wanted(packages: Sequence[Package]) -> list[str]:
@@ -188,7 +184,7 @@ def _poetry(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[st
         names = ", ".join(f'"{one.key}"' for one in packages)
         yield f"# in pyproject.toml, in dependencies of [project]: {names}"
         for one in packages:
-            line = f'{one.key} = {{ path = "{_folder(one)}", develop = true }}'
+            line = f'{one.key} = {{ path = "{one.root}", develop = true }}'
             yield f"# in pyproject.toml, below [tool.poetry.dependencies]: {line}"
         yield _typed("poetry", "lock")
     elif strategy == "git":
@@ -224,7 +220,7 @@ def _pdm(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
         if _backend(_pyproject(app.folder)) not in _WITHOUT_RELATIVE:
             yield _typed("pdm", "add", *_folders(packages))
             return
-        members = ", ".join(f'"{_folder(one)}"' for one in packages)
+        members = ", ".join(f'"{one.root}"' for one in packages)
         yield f"# in pyproject.toml, below [tool.pdm.workspace]: members = [{members}]"
         yield _typed("pdm", "lock")
     elif strategy == "git":
@@ -262,7 +258,7 @@ def declares(folder: Path, package: Package) -> bool:
     """Tell whether a project's pyproject.toml names a package among what it needs."""
     project = _pyproject(folder)
     members = _table(project, "tool", "pdm", "workspace").get("members")
-    if package.path and isinstance(members, list) and _folder(package) in members:
+    if package.path and isinstance(members, list) and package.root in members:
         return True
     return package.key in {normalised(name) for name in _names(project)}
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.allow import load
-from private_packages.errors import Failure, GitError
+from private_packages.errors import GitError
+from private_packages.files import own_text
 from private_packages.findings import Finding
 from private_packages.repository import open_repository
 
@@ -27,13 +27,7 @@ def patterns() -> list[str]:
     The table of tokens is in tokens.json, which the questionnaire reads too; `begins` and `rest` mean the same to
     Python, Jinja and Git. Raises `Failure`.
     """
-    try:
-        text = Path(__file__).with_name("tokens.json").read_text(encoding="utf-8")
-    except OSError as error:
-        raise Failure(
-            "private_packages/tokens.json cannot be read;"
-            " take it back with `git checkout HEAD -- private_packages`."
-        ) from error
+    text = own_text("tokens.json")
     rows = json.loads(text)
     tokens = [f"{row['begins']}{row['rest']}{{{row['length']}}}" for row in rows]
     return [_IN_AN_ADDRESS, *tokens]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.errors import Failure
-from private_packages.files import read_text, remove, write_text
+from private_packages.files import own_text, read_text, remove, write_text
 from private_packages.findings import INSTALL, Finding
 
 if TYPE_CHECKING:
@@ -69,13 +69,7 @@ def is_wanted(app: App) -> bool:
 
 def finder(app: App) -> str:
     """Return the text of the finder. Raises `Failure`."""
-    try:
-        text = read_text(Path(__file__).with_name("finder.py"))
-    except OSError as error:
-        raise Failure(
-            "private_packages/finder.py cannot be read;"
-            " take it back with `git checkout HEAD -- private_packages`."
-        ) from error
+    text = own_text("finder.py")
     rows = [
         f"    {json.dumps(one.name)}: {json.dumps(one.subdirectory)},\n"
         for one in app.config.of("submodule")

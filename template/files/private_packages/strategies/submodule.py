@@ -64,11 +64,12 @@ def lines(app: App, package: Package, lock: Lock, former: Sequence[str]) -> list
     """Return the editable line or, on VIKTOR, what the package needs; what stood there while it is not fetched."""
     if app.config.platform == "viktor":
         return _needs(app, package, former)
-    path = "/".join(filter(None, (package.path, package.subdirectory)))
     nothing = f"# {package.name}: no installer can install it; `{COMMAND} install` makes it importable"
     if not is_fetched(app, package):
-        return [nothing] if nothing in former else [f"-e ./{path}"]
-    return [f"-e ./{path}"] if is_installable(root_of(app, package)) else [nothing]
+        return [nothing] if nothing in former else [f"-e ./{package.root}"]
+    return (
+        [f"-e ./{package.root}"] if is_installable(root_of(app, package)) else [nothing]
+    )
 
 
 def _needs(app: App, package: Package, former: Sequence[str]) -> list[str]:
