@@ -15,7 +15,7 @@ from packaging.markers import InvalidMarker, Marker, UndefinedComparison, Undefi
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import Specifier
 from packaging.version import Version
-from private_packages import markers, needs, versions
+from private_packages import markers, needs, package_files, versions
 from private_packages.errors import Unreadable
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,6}[A-Za-z0-9])?", fullmatch=True)
@@ -379,11 +379,11 @@ class TestFiles:
                 assert Requirement(line).url is None
                 assert not set(line) & set("$#\\\n")
         with contextlib.suppress(Unreadable):
-            assert needs.is_installable(folder) in (True, False)
+            assert package_files.is_installable(folder) in (True, False)
 
     def test_without_any_nothing_is_known(self, tmp_path: Path):
         assert needs.requirements_of(tmp_path) is None
-        assert not needs.is_installable(tmp_path)
+        assert not package_files.is_installable(tmp_path)
 
     def test_that_leave_the_list_to_the_build_tell_nothing(self, tmp_path: Path):
         (tmp_path / "pyproject.toml").write_text(PROJECT + 'dynamic = ["dependencies"]\n')
@@ -404,7 +404,7 @@ class TestFiles:
     def test_that_an_installer_can_install(self, tmp_path: Path, files: dict[str, str], installable: bool):
         for name, text in files.items():
             (tmp_path / name).write_text(text)
-        assert needs.is_installable(tmp_path) == installable
+        assert package_files.is_installable(tmp_path) == installable
 
     @pytest.mark.skipif(os.name == "nt", reason="links and devices of POSIX")
     @pytest.mark.parametrize(

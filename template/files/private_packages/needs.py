@@ -1,21 +1,18 @@
-"""What a package in a folder needs and can do, read as data from a stranger: none of its code runs.
+"""What a package in a folder needs, read as data from a stranger.
 
-Only regular files inside the package's folder are read, at most 1 MB of each. Only requirements of plain form
-come out: a name, extras, a specifier and a marker (PEP 508), never an address, a `$` or an option.
+Only requirements of plain form come out: a name, extras, a specifier and a marker (PEP 508), never an address, a `$`
+or an option.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from private_packages.errors import Unreadable
 from private_packages.markers import is_marker
 from private_packages.names import NAME_FORM
-
-LARGEST = 1_000_000
+from private_packages.package_files import read_pyproject
 
 # PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with a bare release.
 _RELEASE = r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*"
@@ -34,57 +31,6 @@ _REQUIREMENT = (
     rf"({NAME_FORM})\s*(\[\s*(?:{NAME_FORM}(?:\s*,\s*{NAME_FORM})*)?\s*\])?\s*"
     rf"(\(\s*{_SPECIFIER}\s*\)|{_SPECIFIER})?\s*(?:;\s*(.+))?"
 )
-
-
-def read_file(root: Path, name: str) -> str | None:
-    """Return the text of a package's file, or None where there is none. Raises `Unreadable`.
-
-    A link that leads out of the package, a device and a file over 1 MB are not read.
-    """
-    path = root / name
-    try:
-        if not path.exists() and not path.is_symlink():
-            return None
-        outside = path.is_symlink() and not path.resolve().is_relative_to(
-            root.resolve()
-        )
-        if outside:
-            raise Unreadable(f"its {name} leads out of its repository")
-        if not path.is_file():
-            raise Unreadable(f"its {name} is no file")
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise Unreadable(f"its {name} is larger than 1 MB")
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"its {name} is no UTF-8") from error
-    except (OSError, RuntimeError) as error:
-        # Python 3.11 and 3.12 say so of a link to itself.
-        why = getattr(error, "strerror", None) or "a link leads back to itself"
-        raise Unreadable(f"its {name} cannot be read ({why})") from error
-
-
-def read_pyproject(root: Path) -> dict[str, Any]:
-    """Return a package's pyproject.toml; empty without one. Raises `Unreadable`."""
-    text = read_file(root, "pyproject.toml")
-    if text is None:
-        return {}
-    try:
-        return tomllib.loads(text)
-    # Nested too deep, or a number too long to convert.
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise Unreadable("its pyproject.toml is no TOML") from error
-
-
-def is_installable(root: Path) -> bool:
-    """Tell whether an installer can install a folder: it has a pyproject.toml with a project or a build system,
-    or a setup.py (PEP 517, PEP 621). Raises `Unreadable`.
-    """
-    if (root / "setup.py").is_file():
-        return True
-    data = read_pyproject(root)
-    return "project" in data or "build-system" in data
 
 
 def requirements_of(root: Path) -> list[str] | None:

@@ -14,7 +14,7 @@ from private_packages.blocks import BEGIN
 from private_packages.errors import Unreadable
 from private_packages.files import read_exactly
 from private_packages.names import COMMAND, normalised, without_login
-from private_packages.needs import is_installable, read_pyproject
+from private_packages.package_files import is_installable, read_pyproject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

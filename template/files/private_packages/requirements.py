@@ -12,7 +12,7 @@ from private_packages.blocks import block_in
 from private_packages.errors import Failure, Unreadable
 from private_packages.file_lines import needed_lines
 from private_packages.files import read_exactly
-from private_packages.needs import is_installable
+from private_packages.package_files import is_installable
 from private_packages.project import file_of, manager_of
 from private_packages.strategies import strategy_of
 

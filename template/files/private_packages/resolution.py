@@ -16,12 +16,8 @@ from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised, without_login
-from private_packages.needs import (
-    build_requirements_of,
-    is_installable,
-    name_of,
-    read_pyproject,
-)
+from private_packages.needs import build_requirements_of, name_of
+from private_packages.package_files import is_installable, read_pyproject
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import root_of
 from private_packages.uv import Uv, UvFailed, index_options, names_option
@@ -125,21 +121,27 @@ def resolve_builds(
     python: Path | None,
     held: Lock,
 ) -> Resolution:
-    """Let uv resolve what the submodules are built with: a build runs it. Raises `Failure`.
+    """Let uv resolve what the submodules are built with: a build runs it. Raises `Failure`."""
+    wanted = build_lines(app)
+    if not wanted:
+        return Resolution((), ())
+    lines = [(one, ()) for one in wanted]
+    return _compiled(app, uv, lock, allowed, python, held, lines)
 
-    Without a private index and a private prefix no name among it is private but those of the answers.
+
+def build_lines(app: App) -> list[str]:
+    """Return what the submodules say that they are built with, each line once. Raises `Failure`.
+
+    Nothing without a private index and a private prefix: then no name among it is private but those of the answers.
     """
     private = app.config.index is not None or app.config.private_prefixes
-    wanted = dict.fromkeys(
+    found = dict.fromkeys(
         line
         for package in _installable(app)
         if app.config.platform == "python" and private
         for line in build_requirements_of(root_of(app, package))
     )
-    if not wanted:
-        return Resolution((), ())
-    lines = [(one, ()) for one in wanted]
-    return _compiled(app, uv, lock, allowed, python, held, lines)
+    return list(found)
 
 
 def _compiled(

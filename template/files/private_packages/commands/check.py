@@ -86,12 +86,13 @@ def prove(
     locked: bool,
     uv: Uv | None = None,
     full: bool = True,
-    everywhere: bool = True,
+    unchanged: bool = False,
 ) -> tuple[Uv, Resolution, Lock]:
     """Prove it all; return what may be installed. ``full``: say as well what plain pip would do.
 
-    Without ``locked`` the lock is completed by what only an installer could tell, and with ``everywhere`` by what
-    other systems need. Raises `Stop` and `Failure`.
+    Without ``locked`` the lock is completed by what only an installer could tell, and by what other systems need.
+    ``unchanged``: all that is wanted is what the last installation proved, so builds and other systems are not asked
+    about again. Raises `Stop` and `Failure`.
     """
     stop_at(variables(app))
     if manager := manager_of(app):
@@ -113,22 +114,28 @@ def prove(
             for found in checked_out(view, one)
         ]
     )
-    stop_at(secrets.find(app, view))
     uv = uv or find_uv(app)
     allowed = allow.load(app.folder)
     environment = find(app.folder, app.environ)
     python = python_of(environment) if environment else Path(sys.executable)
     known = {key for key in view.lock if view.lock.version_of(key)}
     with (
-        ThreadPoolExecutor(max_workers=AT_ONCE + 3) as pool,
+        ThreadPoolExecutor(max_workers=AT_ONCE + 4) as pool,
         uv.stopping(),
         app.git.stopping(),
     ):
+        looking = pool.submit(secrets.find, app, view)
         ask = functools.partial(_resolved, app, uv, allowed, locked)
         # Resolving may build, and a build runs what it needs: that is proved before.
-        first = pool.submit(_builds, app, view.lock, known, allowed, ask, python)
+        first = pool.submit(
+            lambda: (
+                (view.lock, Resolution((), ()))
+                if unchanged
+                else _builds(app, view.lock, known, allowed, ask, python)
+            )
+        )
         resolving = pool.submit(lambda: ask(resolve, first.result()[0], python))
-        asks_more = everywhere and app.config.index and not locked
+        asks_more = app.config.index and not locked and not unchanged
         elsewhere = (
             pool.submit(lambda: ask(resolve, first.result()[0], None))
             if asks_more
@@ -138,6 +145,7 @@ def prove(
             pool.submit(strategy_of(one).prove, app, one, view.lock)
             for one in app.config.packages
         ]
+        stop_at(looking.result())
         answers = _answers(app, asked)
         stop_at(list(_stopping(app, answers)))
         _, builds = first.result()

@@ -24,9 +24,9 @@ from private_packages.errors import Failure
 from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
 from private_packages.names import normalised
-from private_packages.needs import is_installable
+from private_packages.package_files import is_installable
 from private_packages.project import adding, install_command, manager_of
-from private_packages.resolution import Resolution, install
+from private_packages.resolution import Resolution, build_lines, install
 from private_packages.strategies.submodule import root_of
 from private_packages.submodules.bring import fetch_pins
 from private_packages.synchronise import synchronise
@@ -91,7 +91,7 @@ def run(app: App, options: argparse.Namespace) -> int:
         locked=options.locked,
         uv=uv,
         full=False,
-        everywhere=record.get("wants") != _wants(app, locking.load(app.folder)),
+        unchanged=record.get("wants") == _wants(app, locking.load(app.folder)),
     )
     app.output.progress("  installing …")
     commits = _commits(app, lock)
@@ -163,9 +163,9 @@ def _read_record(place: Path) -> dict[str, str]:
 
 
 def _wants(app: App, lock: Lock) -> str:
-    """Return a hash of the lock and of the lines in requirements.txt."""
+    """Return a hash of the lock, of the lines in requirements.txt and of what the submodules are built with."""
     lines = [line.text for line in requirements.read(app.folder)]
-    text = "\n".join([locking.dump(lock.values()), *lines])
+    text = "\n".join([locking.dump(lock.values()), *lines, "", *build_lines(app)])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

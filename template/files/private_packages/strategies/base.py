@@ -45,7 +45,7 @@ class Strategy(Protocol):
     ) -> list[str]:
         """Return the package's lines in the block of requirements.txt; ``former`` is the block as it stands.
 
-        Raises `needs.Unreadable`.
+        Raises `errors.Unreadable`.
         """
 
     def learn(self, app: App, package: Package) -> Locked | None:

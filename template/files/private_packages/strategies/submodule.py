@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from private_packages.errors import Unreadable
 from private_packages.findings import INSTALL, SYNC, Finding
 from private_packages.names import COMMAND, normalised
-from private_packages.needs import is_installable, name_of, requirements_of
+from private_packages.needs import name_of, requirements_of
+from private_packages.package_files import is_installable
 from private_packages.probe import modules_in
 from private_packages.strategies import git
 from private_packages.submodules.plan import Folder, Module
@@ -44,7 +45,7 @@ def is_its_line(package: Package) -> bool:
 def root_of(app: App, package: Package) -> Path:
     """Return the folder that holds the package's pyproject.toml.
 
-    Raises `needs.Unreadable` when its subdirectory is a link that leads out of the repository.
+    Raises `errors.Unreadable` when its subdirectory is a link that leads out of the repository.
     """
     folder = app.folder / package.path
     root = folder / package.subdirectory
