@@ -25,6 +25,8 @@ def next_steps(app: App, environ: Mapping[str, str]) -> Iterator[Line]:
     if not operation:
         return
     update = operation == "update"
+    for sentence in notes(app):
+        yield sentence, "aside"
     done = (
         "up to date" if update else "ready" if app.config.start == "new" else "ready for its private packages"
     )
@@ -32,6 +34,24 @@ def next_steps(app: App, environ: Mapping[str, str]) -> Iterator[Line]:
     yield "", ""
     for step in commands(app, environ, update=update):
         yield f"  {step}", "aside" if step.startswith("#") else "command"
+
+
+def notes(app: App) -> Iterator[str]:
+    """Yield what the answers mean where a person may not know it."""
+    if app.config.left_out:
+        yield (
+            f"Not taken as private packages: {listed(list(app.config.left_out))}."
+            " What is public goes into requirements.txt, a line each."
+        )
+    for package in app.config.packages:
+        if package.strategy == "index" or package.ref:
+            continue
+        yield (
+            f"{package.name} names no tag, branch or commit: it stays at today's newest commit until you type"
+            f" `{COMMAND} move {package.name}`."
+        )
+        if package.strategy == "git" and app.config.platform == "viktor":
+            yield f"VIKTOR itself installs the newest commit of {package.name} each time: name a tag behind its address."
 
 
 def commands(app: App, environ: Mapping[str, str], *, update: bool) -> Iterator[str]:

@@ -52,6 +52,9 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         for strategy in answers["strategies"]
         for package in yaml.safe_load(macros("lines").parse({strategy: answers[f"{strategy}_packages"]}))
     ]
+    left_out = yaml.safe_load(
+        macros("lines").left_out({one: answers[f"{one}_packages"] for one in answers["strategies"]})
+    )
     typed = " ".join([*(one["requirement"] for one in packages), answers.get("index_url", "")])
     context = {
         "start": "new",
@@ -60,6 +63,7 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         "platform": "python",
         "python_version": "3.13",
         "packages": packages,
+        "left_out": left_out,
         "package_lines": {strategy: answers[f"{strategy}_packages"] for strategy in answers["strategies"]},
         "has_submodules": any(one["strategy"] == "submodule" for one in packages),
         "variables": list(dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", typed))),

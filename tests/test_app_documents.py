@@ -285,3 +285,22 @@ def test_renovate_has_one_manager_for_each_strategy_however_many_packages_there_
     assert rule["matchPackageNames"] == [f"c-{one}" for one in range(20)]
     rule["matchPackageNames"] = ["c-0"]
     assert large == small
+
+
+def test_renovate_leaves_alone_what_the_answers_hold_as_it_was_pasted(questionnaire: Path, tmp_path: Path):
+    """It would move toml and requirements.txt, and the next update would take them back: the answers say otherwise."""
+    app = render(
+        questionnaire,
+        tmp_path / "app",
+        strategies=["submodule", "git"],
+        submodule_packages="git clone -b v1.0 https://github.com/acme/a.git\nb @ https://github.com/acme/b.git@v1.0",
+        git_packages="https://github.com/acme/c.git@v1.0",
+    )
+    text = (app / "renovate.json").read_text(encoding="utf-8")
+    settings = json.loads(text)
+    assert text == json.dumps(settings, indent=2) + "\n"
+    (rule,) = (
+        rule for rule in settings["packageRules"] if rule["description"].startswith("The answers hold")
+    )
+    assert rule["matchDepNames"] == ["a", "app/submodules/a", "c"]
+    assert rule["enabled"] is False

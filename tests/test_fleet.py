@@ -331,7 +331,8 @@ def test_renovate_s_own_validator_accepts_the_settings_of_every_kind_of_app_and_
     login = f"https://x-access-token:${{ACME_TOKEN}}@{GIT}/acme"
     lines = {
         "submodule_packages": f"acme-beams @ git+{login}/beams.git@v1.2.3\nacme-b @ git@{GIT}:acme/b.git@v1.0",
-        "git_packages": f"acme.loads[plot] @ git+{login}/loads.git@v0.9.0\nacme-c @ git+{login}/c.git",
+        "git_packages": f"acme.loads[plot] @ git+{login}/loads.git@v0.9.0\nacme-c @ git+{login}/c.git\n"
+        f"git clone -b v1.0 https://{GIT}/acme/d.git",
         "index_packages": 'acme_units[si]==2.1.0 ; python_version < "3.15"',
         "index_url": f"https://${{ACME_USER}}:${{ACME_PASSWORD}}@{INDEX}/simple/",
     }

@@ -53,7 +53,7 @@ _LINE = r"[\x20-\x7e]+"
 class Package:
     """One private package that is wanted.
 
-    ``requirement`` is its line as it was typed. ``url`` has neither ``git+`` nor the user-info of https;
+    ``requirement`` is its line, and ``typed`` what was pasted in its place, or empty. ``url`` has neither ``git+`` nor the user-info of https;
     ``user_info`` is what stands before the host (``x-access-token:${TOKEN}``); ``ref`` is a tag, branch or
     commit, or empty for the default branch; ``path`` is a submodule's folder from the app's.
     """
@@ -66,6 +66,7 @@ class Package:
     ref: str = ""
     path: str = ""
     subdirectory: str = ""
+    typed: str = ""
 
     @property
     def key(self) -> str:
@@ -117,7 +118,8 @@ class Config:
     """All that is wanted.
 
     ``start`` is ``new`` or ``existing``: whether the app was there before the unit. ``platform`` is ``python`` or ``viktor``; ``python`` the oldest version that the app runs on, such as
-    ``3.13``; ``answers_file`` where Copier keeps the answers, from the app's folder.
+    ``3.13``; ``answers_file`` where Copier keeps the answers, from the app's folder; ``left_out`` the names
+    of a pasted requirements.txt that are no private packages.
     """
 
     start: str
@@ -127,6 +129,7 @@ class Config:
     private_prefixes: tuple[str, ...]
     index: Index | None
     packages: tuple[Package, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def variables(self) -> list[str]:
@@ -176,7 +179,7 @@ def parse(text: str) -> Config:
     if data.get("format") != FORMAT:
         raise Failure(
             f"{FILE} is of format {data.get('format')!r}, and this command reads format {FORMAT};"
-            " update the app with `copier update --trust`."
+            " update the app with `copier update --trust --defaults`."
         )
     index = _index(data.get("index"))
     packages = data.get("packages", [])
@@ -197,6 +200,7 @@ def parse(text: str) -> Config:
         private_prefixes=_prefixes(data),
         index=index,
         packages=tuple(_package(one) for one in packages),
+        left_out=_left_out(data),
     )
     keys = [package.key for package in config.packages]
     twice = next((key for key in keys if keys.count(key) > 1), "")
@@ -232,8 +236,11 @@ def _package(table: Mapping[str, Any]) -> Package:
     name = _matching(table, "name", NAME_FORM, what="a package")
     strategy = _one_of(table, "strategy", NAMES, "", what=name)
     requirement = _matching(table, "requirement", _LINE, what=name)
+    typed = _matching(table, "typed", _LINE, what=name, default="")
     if strategy == "index":
-        package = Package(name=name, strategy=strategy, requirement=requirement)
+        package = Package(
+            name=name, strategy=strategy, requirement=requirement, typed=typed
+        )
         if not strategy_of(package).is_its_line(package):
             raise _wrong(f"the requirement of {name}", "is no `name==version`")
         return package
@@ -248,6 +255,7 @@ def _package(table: Mapping[str, Any]) -> Package:
         subdirectory=_matching(
             table, "subdirectory", _SUBDIRECTORY, what=name, default=""
         ),
+        typed=typed,
     )
     if not _is_address(package.url):
         raise _wrong(f"url of {name}", NO_VALUE)
@@ -294,6 +302,16 @@ def _prefixes(data: Mapping[str, Any]) -> tuple[str, ...]:
     if not plain:
         raise _wrong("private-prefixes", "is no list of beginnings of names")
     return tuple(re.sub(r"[-_.]+", "-", one).lower() for one in prefixes)
+
+
+def _left_out(data: Mapping[str, Any]) -> tuple[str, ...]:
+    names = data.get("left-out", [])
+    plain = isinstance(names, list) and all(
+        isinstance(one, str) and re.fullmatch(NAME_FORM, one) for one in names
+    )
+    if not plain:
+        raise _wrong("left-out", "is no list of names")
+    return tuple(names)
 
 
 def _matching(

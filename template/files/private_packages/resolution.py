@@ -19,7 +19,7 @@ from private_packages.names import normalised, without_login
 from private_packages.needs import build_requirements_of, name_of
 from private_packages.package_files import is_installable, read_pyproject
 from private_packages.requirements import Line
-from private_packages.strategies.submodule import root_of
+from private_packages.strategies.submodule import distribution_of, root_of
 from private_packages.uv import Uv, UvFailed, index_options, names_option
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _compiled(
     wanted: Sequence[tuple[str, Sequence[str]]],
 ) -> Resolution:
     built = [one.name for one in app.config.of("git")]
-    built += [one.name for one in _installable(app)]
+    built += [distribution_of(app, one) for one in _installable(app)]
     # Its code is what the user is about to run.
     built += _own_name(app) if f"-e {app.folder.resolve()}" in dict(wanted) else []
     target = (
@@ -317,7 +317,8 @@ def _constraints(app: App, lock: Lock) -> Iterator[str]:
     for package in app.config.of("git"):
         yield f"{package.name} @ {_address(package, lock)}"
     for package in _installable(app):
-        yield f"{package.name} @ {root_of(app, package).resolve().as_uri()}"
+        root = root_of(app, package).resolve().as_uri()
+        yield f"{distribution_of(app, package)} @ {root}"
     for locked in lock.values():
         if isinstance(locked, LockedVersion):
             # What is needed to build is held to them, too (uv, "Build constraints").

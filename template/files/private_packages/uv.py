@@ -36,6 +36,11 @@ _MEANINGS = (
         ' private-packages.allow.toml: a table [[build]] with `name = "{0}"` and a `reason`.',
     ),
     (
+        r"[Pp]ackage metadata name `([^`]+)` does not match given name",
+        "The repository holds a package called {0}: let its line begin with that name, as in `{0} @ git+https://…`"
+        " (`copier update --vcs-ref :current: --trust`). {said}",
+    ),
+    (
         r"conflicting URLs for package `([^`]+)`",
         "{0} is wanted from two places: from that in the answers, and from another by a line of requirements.txt"
         " or by a package that needs it; keep the one in the answers.",

@@ -23,11 +23,10 @@ from private_packages.environment import find, python_of
 from private_packages.errors import Failure
 from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
-from private_packages.names import normalised
 from private_packages.package_files import is_installable
 from private_packages.project import adding, install_command, manager_of
 from private_packages.resolution import Resolution, build_lines, install
-from private_packages.strategies.submodule import root_of
+from private_packages.strategies.submodule import distribution_of, root_of
 from private_packages.submodules.bring import fetch_pins
 from private_packages.synchronise import synchronise
 from private_packages.uv import Uv, UvFailed, find_uv
@@ -96,7 +95,11 @@ def run(app: App, options: argparse.Namespace) -> int:
     app.output.progress("  installing …")
     commits = _commits(app, lock)
     # Version and scripts of a submodule are of the commit at which it was installed.
-    moved = [name for name in commits if commits[name] != record.get(name)]
+    moved = [
+        distribution_of(app, one)
+        for one in app.config.of("submodule")
+        if commits.get(one.name) != record.get(one.name)
+    ]
     install(app, uv, lock, resolution, anew=moved)
     _uninstall_leftovers(app, uv, python)
     _make_importable(app, place)
@@ -172,7 +175,7 @@ def _wants(app: App, lock: Lock) -> str:
 def _uninstall_leftovers(app: App, uv: Uv, python: Path) -> None:
     """Uninstall what is installed from a submodule that is not wanted as one any more: it would be imported."""
     wanted = (
-        {one.key for one in app.config.of("submodule")}
+        {root_of(app, one).resolve() for one in app.config.of("submodule")}
         if app.config.platform == "python"
         else set()
     )
@@ -185,7 +188,7 @@ def _uninstall_leftovers(app: App, uv: Uv, python: Path) -> None:
         except (ValueError, AttributeError):
             continue
         if "dir_info" in direct and Path(path).is_relative_to(below):
-            gone += [one.name] if normalised(one.name) not in wanted else []
+            gone += [one.name] if Path(path).resolve() not in wanted else []
     if gone:
         uv.run("pip", "uninstall", "--quiet", "--python", str(python), *gone)
 

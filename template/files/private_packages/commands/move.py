@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +116,7 @@ def _move(app: App, package: Package, moved: Package) -> int:
         before[repository.gitmodules] = read_text(repository.gitmodules)
     locked = locking.load(app.folder).get(package.key)
     files = _checked_out(repository, package)
+    moved = moved if moved == package else replace(moved, typed="")
     if moved != package:
         _write(app, package, moved, wanted)
     config = replace(
@@ -170,8 +171,10 @@ def _write(
     """Put the new line into the answers and private-packages.toml. Raises `Failure` when they do not hold the old one."""
     changed = {}
     for path, text in before.items():
-        form = _in_toml if path.name == configuration.FILE else _in_answers
-        new = form(text, package, moved)
+        if path.name == configuration.FILE:
+            new = _in_toml(text, package, moved)
+        else:
+            new = _in_answers(text, *_typed(app, package, moved))
         if new == text:
             raise Failure(
                 f"{package.name}: its line does not stand in {path.name} as `{package.requirement}`;"
@@ -189,6 +192,21 @@ def _write(
     write_text(app.folder / configuration.FILE, toml)
 
 
+def _typed(app: App, package: Package, moved: Package) -> tuple[str, list[str]]:
+    """Return what stands in the answers for a package, and the lines that take its place.
+
+    One pasted command may stand for several packages; each gets its own line.
+    """
+    if not package.typed:
+        return package.requirement, [moved.requirement]
+    together = [
+        one for one in app.config.of(package.strategy) if one.typed == package.typed
+    ]
+    return package.typed, [
+        (moved if one == package else one).requirement for one in together
+    ]
+
+
 def _is_read_as(text: str, package: Package) -> bool:
     """Tell whether a private-packages.toml is read back with this package."""
     try:
@@ -202,6 +220,9 @@ def _in_toml(text: str, package: Package, moved: Package) -> str:
 
     def change(table: re.Match[str]) -> str:
         lines = table[0]
+        if package.typed:
+            # The answers have whole lines now.
+            lines = lines.replace(f"{_pair('typed', package.typed)}\n", "")
         if f"\nname = {json.dumps(package.name)}\n" not in lines:
             return lines
         lines = lines.replace(
@@ -223,17 +244,17 @@ def _pair(key: str, value: str) -> str:
     return f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
-def _in_answers(text: str, package: Package, moved: Package) -> str:
-    """Return the text of the answers with one package's line changed, as it was typed."""
-    old_forms: list[tuple[str, str]] = [(package.requirement, moved.requirement)]
-    old_forms.append(
-        (json.dumps(package.requirement)[1:-1], json.dumps(moved.requirement)[1:-1])
-    )
-    for old, new in old_forms:
-        pattern = rf"(?<![\w.-]){re.escape(old)}(?![\w./+-])"
+def _in_answers(text: str, old: str, new: Sequence[str]) -> str:
+    """Return the text of the answers with one line changed, as it was typed, into one or several."""
+    for write, end in ((str, "\n"), (lambda line: json.dumps(line)[1:-1], "\\n")):
+        pattern = rf"(?<![\w.-]){re.escape(write(old))}(?![\w./+-])"
         found = re.search(pattern, text)
         if found:
-            return text[: found.start()] + new + text[found.end() :]
+            # In YAML's block each line is indented alike.
+            start = text.rfind("\n", 0, found.start()) + 1
+            indent = text[start : found.start()] if end == "\n" else ""
+            lines = f"{end}{indent}".join(write(line) for line in new)
+            return text[: found.start()] + lines + text[found.end() :]
     return text
 
 

@@ -13,7 +13,7 @@ from private_packages.errors import Unreadable
 from private_packages.findings import INSTALL, SYNC, Finding
 from private_packages.names import COMMAND, normalised
 from private_packages.needs import name_of, requirements_of
-from private_packages.package_files import is_installable
+from private_packages.package_files import is_installable, name_of_project
 from private_packages.probe import modules_in
 from private_packages.strategies import git
 from private_packages.submodules.plan import Folder, Module
@@ -54,6 +54,14 @@ def root_of(app: App, package: Package) -> Path:
             f"{package.name}: its subdirectory leads out of its repository"
         )
     return root
+
+
+def distribution_of(app: App, package: Package) -> str:
+    """Return the name under which an installer knows the package: its own, which a pasted address does not tell.
+
+    Raises `errors.Unreadable`.
+    """
+    return name_of_project(root_of(app, package)) or package.name
 
 
 def is_fetched(app: App, package: Package) -> bool:
@@ -193,9 +201,10 @@ def use(view: View, package: Package) -> list[Finding]:
 def _installed(view: View, package: Package) -> list[Finding]:
     """Say whether the folder is what is installed under the package's name."""
     root = root_of(view.app, package)
-    installed = view.probe.installed(package.name) if view.probe else None
-    if installed and installed.folder and installed.folder == root.resolve():
+    everything = view.probe.distributions.values() if view.probe else ()
+    if any(one.folder == root.resolve() for one in everything):
         return []
+    installed = view.probe.installed(package.name) if view.probe else None
     try:
         if not is_installable(root):
             return []
