@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 # More is read in the changelog itself.
 _MOST_NEWS = 20
+# What stands at the top of this template's repository alone.
+_OF_A_TEMPLATE = ("copier.yml", "template/files/private_packages", ".git")
+# Where systems keep what nobody needs tomorrow: by variables, and where these are not set.
+_TEMPORARY_VARIABLES = ("TMPDIR", "TEMP", "TMP")
+_TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/private/tmp", "/dev/shm")
 
 
-def cannot_be_updated(answers: Path) -> str:
+def cannot_be_updated(answers: Path, environ: Mapping[str, str] = os.environ) -> str:
     """Return why `copier update` will not find the template again, with what to do; nothing where it will.
 
     ``answers`` is the app's answers file: Copier keeps the address as it was typed, and the commit where there is one.
@@ -22,18 +28,40 @@ def cannot_be_updated(answers: Path) -> str:
         )
     except (OSError, UnicodeDecodeError):
         return ""
+    for folder in answers.parents:
+        if folder != answers.parent and all((folder / name).exists() for name in _OF_A_TEMPLATE):
+            return (
+                f"this app is in the clone of a template, {folder}, so Git takes its files for the template's."
+                " Copy once more, to a folder outside of it."
+            )
     source = kept.get("_src_path", "")
     if not source:
         return ""
     cure = "Copy once more with the address of its repository: `copier copy --trust --overwrite ADDRESS .`"
     if not kept.get("_commit"):
-        return f"`copier update` cannot work: {source} is a folder without Git history. {cure}"
+        return f"`copier update` cannot work: {source} is a folder without a Git history of its own. {cure}"
     if _is_relative(source):
         return (
             f"`copier update` will look for the template at {source} from wherever it is typed. {cure},"
             " or with the whole path."
         )
+    if _is_temporary(source, environ):
+        return f"`copier update` will not find the template again: {source} is in a folder for temporary files. {cure}"
     return ""
+
+
+def _is_temporary(source: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether an address is a path below a folder whose files the system removes by itself."""
+    path = _place(re.sub(r"^(?:git\+)?(?:file://(?:localhost)?/*(?=/|[A-Za-z]:))?", "", source))
+    named = [environ[name] for name in _TEMPORARY_VARIABLES if environ.get(name)]
+    folders = [_place(folder) for folder in (*named, *_TEMPORARY_FOLDERS)]
+    return path is not None and any(path.is_relative_to(folder) for folder in folders if folder)
+
+
+def _place(path: str) -> Path | None:
+    """Return a whole path as the system knows it, without links; None for what is no path on this machine."""
+    whole = os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises for a user that is unknown
+    return Path(os.path.normcase(os.path.realpath(whole))) if Path(whole).is_absolute() else None
 
 
 def _is_relative(source: str) -> bool:

@@ -441,12 +441,42 @@ def test_what_is_shown_after_a_copy_works_as_it_is_typed(
 
 @pytest.mark.parametrize(
     "source",
-    ["gh:acme/app-template", "https://git.acme.example/acme/t.git", "git@github.com:acme/t.git", "/srv/t", "C:/t", "~/t"],
+    [
+        *("gh:acme/app-template", "https://git.acme.example/acme/t.git", "git@github.com:acme/t.git"),
+        *("https://git.acme.example/tmp/t.git", "/srv/t", "/srv/tmp/t", "/tmpl/t", "file:///srv/t", "C:/t", "~/t", "~nobody-here/t"),
+    ],
 )  # fmt: skip
 def test_an_address_that_works_from_everywhere_is_not_spoken_of(tmp_path: Path, source: str):
     answers = tmp_path / ".copier-answers.yml"
     answers.write_text(f"_commit: v1.0.0\n_src_path: {source}\n")
-    assert cannot_be_updated(answers) == ""
+    assert cannot_be_updated(answers, {"TMPDIR": "/srv/scratch", "TEMP": ""}) == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX systems")
+@pytest.mark.parametrize(
+    "source",
+    ["/tmp/t", "/tmp/a/../t", "file:///tmp/t", "git+file:///tmp/t", "file://localhost/var/tmp/t", "/srv/scratch/t", "{link}/t"],
+)  # fmt: skip
+def test_a_template_in_a_folder_for_temporary_files_will_vanish_and_that_is_said(tmp_path: Path, source: str):
+    (tmp_path / "link").symlink_to("/tmp")
+    source = source.format(link=tmp_path / "link")
+    answers = tmp_path / ".copier-answers.yml"
+    answers.write_text(f"_commit: v1.0.0\n_src_path: {source}\n")
+    said = cannot_be_updated(answers, {"TMPDIR": "/srv/scratch"})
+    assert said.startswith(
+        f"`copier update` will not find the template again: {source} is in a folder for temporary files."
+    )
+    assert "`copier copy --trust --overwrite ADDRESS .`" in said
+
+
+def test_the_system_s_own_folder_for_temporary_files_is_known_by_its_variable(tmp_path: Path):
+    """%TEMP% of Windows, $TMPDIR of macOS."""
+    folder = Path(tmp_path.anchor, "scratch")
+    answers = tmp_path / ".copier-answers.yml"
+    answers.write_text(f"_commit: v1.0.0\n_src_path: {folder / 't'}\n")
+    assert cannot_be_updated(answers, {}) == ""
+    for name in ("TEMP", "TMP", "TMPDIR"):
+        assert "a folder for temporary files" in cannot_be_updated(answers, {name: str(folder)})
 
 
 def test_an_app_that_cannot_be_updated_from_where_it_came_is_told_at_once(template: Path, tmp_path: Path):
@@ -457,10 +487,58 @@ def test_an_app_that_cannot_be_updated_from_where_it_came_is_told_at_once(templa
     assert "Copy once more with the address of its repository" in made.stderr
     bare = shutil.copytree(template, tmp_path / "unpacked", ignore=shutil.ignore_patterns(".git"))
     made = copier("copy", "--trust", "--defaults", bare, "other", cwd=tmp_path)
-    assert f"Beware: `copier update` cannot work: {bare} is a folder without Git history." in made.stderr
-    # What can be updated is not spoken of.
+    assert (
+        f"Beware: `copier update` cannot work: {bare} is a folder without a Git history of its own."
+        in made.stderr
+    )
     made = copier("copy", "--trust", "--defaults", template, "third", cwd=tmp_path)
+    assert f"Beware: `copier update` will not find the template again: {template} is in" in made.stderr
+    # What can be updated is not spoken of.
+    address = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{template.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://git.acme.example/acme/t.git",
+    }
+    source = "https://git.acme.example/acme/t.git"
+    made = copier("copy", "--trust", "--defaults", source, "fourth", cwd=tmp_path, **address)
+    assert made.returncode == 0, made.stderr
     assert "Beware" not in made.stderr
+    # What is said to be the cure is one, once the app is committed.
+    release(tmp_path / "third", "start")
+    cured = copier(
+        "copy", "--trust", "--defaults", "--overwrite", source, ".", cwd=tmp_path / "third", **address
+    )
+    assert cured.returncode == 0 and "Beware" not in cured.stderr, cured.stderr
+    release(tmp_path / "third", "cured")
+    updated = copier("update", "--trust", "--defaults", cwd=tmp_path / "third", **address)
+    assert updated.returncode == 0, updated.stderr
+
+
+def test_a_template_inside_another_repository_is_told_by_whether_it_has_a_history_of_its_own(
+    template: Path, tmp_path: Path, git
+):
+    git(tmp_path, "init", "--quiet", "outer")
+    inner = tmp_path / "outer" / "inner"
+    answers = tmp_path / "app" / ".copier-answers.yml"
+    shutil.copytree(template, inner)
+    assert copier("copy", "--trust", "--defaults", inner, "app", cwd=tmp_path).returncode == 0
+    release(answers.parent, "start")
+    assert copier("update", "--trust", "--defaults", cwd=answers.parent).returncode == 0
+    unpacked = shutil.copytree(
+        template, tmp_path / "outer" / "unpacked", ignore=shutil.ignore_patterns(".git")
+    )
+    made = copier("copy", "--trust", "--defaults", unpacked, "other", cwd=tmp_path)
+    assert f"{unpacked} is a folder without a Git history of its own." in made.stderr
+
+
+def test_an_app_made_inside_the_clone_of_its_template_is_told_to_stand_elsewhere(
+    template: Path, tmp_path: Path
+):
+    clone = Path(shutil.copytree(template, tmp_path / "t"))
+    made = copier("copy", "--trust", "--defaults", clone, "my-app", cwd=clone)
+    assert made.returncode == 0, made.stderr
+    assert f"Beware: this app is in the clone of a template, {clone}, so Git takes its files" in made.stderr
+    assert "Copy once more, to a folder outside of it." in made.stderr
 
 
 def test_an_update_says_from_which_release_to_which_and_what_is_new_between(
