@@ -1,7 +1,7 @@
 """A terminal session as one SVG: still frames of a terminal emulator's screen, shown in turn by CSS.
 
-No script, no font and no address of its own, so it moves on a page that shows it as an image. Where
-nothing moves, because a person or a program prefers it, the last frame stands.
+No script, no font and no address of its own, so it moves on a page that shows it as an image. It plays once and
+holds its last frame, which also stands where nothing moves because a person or a program prefers it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import pyte
 from pyte.screens import Char
 
 CELL, LINE, MARGIN, BAR = 8, 18, 16, 34
+# A character of the usual fonts is 0.602 of its size wide, which is a cell here: nothing is stretched or cut.
+SIZE = 13.29
 FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 GROUND, EDGE, TEXT, FAINT = "#0d1117", "#3d444d", "#d1d7e0", "#9198a1"
 # The emulator's names of the eight colours; others come as six hexadecimal digits.
@@ -117,13 +119,13 @@ def draw(frames: Sequence[Frame], columns: int, description: str) -> str:
         steps += [(f"{100 * end / whole:.2f}", 0)] if number + 1 < len(frames) else []
         keys = "".join(f"{at}%{{opacity:{opacity}}}" for at, opacity in steps)
         moves.append(
-            f"@keyframes f{number}{{{keys}}}#f{number}{{animation:f{number} {whole:g}s step-end infinite}}"
+            f"@keyframes f{number}{{{keys}}}#f{number}{{animation:f{number} {whole:g}s step-end both}}"
         )
         bodies.append(_body(number, frame, hidden=number + 1 < len(frames), middle=width // 2))
         start = end
     style = "\n".join(
         [
-            f"text{{font:14px {FONT};white-space:pre;fill:{TEXT}}}",
+            f"text{{font:{SIZE}px {FONT};white-space:pre;fill:{TEXT}}}",
             f".t{{font-size:13px;fill:{FAINT};text-anchor:middle}}.b{{font-weight:bold}}",
             f"@media (prefers-reduced-motion:no-preference){{{''.join(moves)}}}",
         ]

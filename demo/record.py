@@ -5,7 +5,8 @@ commands that the hook says, typed as it says them, and `status`. What the termi
 emulator, and its screen is drawn at the moments that tell something.
 
 Three things are replaced at drawing, because they are of one machine or one moment: the hosts' addresses on
-loopback (by names of the same length), the folders of this run, and the seconds that the tests took.
+loopback (by names of the same length), the folders of this run, and the seconds that the tests took. One thing is
+drawn plainer than it came: Copier prints a question and its help in bold, and here bold marks the question.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +31,16 @@ import yaml
 from demo import runs
 from demo.git import run_git, work_tree_files
 from demo.hosts import DemoHosts
-from demo.picture import Frame, draw, frame_of
+from demo.picture import COLOURS, Frame, draw, frame_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "session.svg"
-COLUMNS, LINES = 104, 24
+# As wide as a terminal that nobody has widened.
+COLUMNS, LINES = 80, 24
 TEMPLATE = "OWNER/copier-private-packages"
 DESCRIPTION = (
-    "A terminal: copier copy asks its questions, refuses a literal token, fetches a submodule and says what to type "
-    "next; one line checks and installs everything, and the app is tested and run."
+    "A terminal: copier copy asks its questions, refuses a literal token, fetches a submodule and prints what to "
+    "type next; one command checks and installs everything, and the app is tested and run."
 )
 # As long as http://127.0.0.1: and five digits, so that no line breaks elsewhere.
 GIT_NAME, INDEX_NAME = "https://code.acme.test", "https://pkgs.acme.test"
@@ -46,6 +49,8 @@ ENTER, ALT_ENTER, UP, DOWN, BACKSPACE = "\r", "\x1b\r", "\x1b[A", "\x1b[B", "\x7
 LISTENING = "\x1b[?7h"
 STATUS, CONTENT = "python -m private_packages", "Everything is as wanted."
 PROMPT = "\x1b[1;32m$\x1b[0m "
+# What Copier puts in front of a question.
+QUESTION = "🎤"
 
 
 class Session:
@@ -108,7 +113,7 @@ class Session:
         """All that the terminal got so far."""
         return self._output.getvalue()
 
-    def frames(self, replace: Callable[[str], str]) -> list[Frame]:
+    def frames(self, replacing: Callable[[str], str]) -> list[Frame]:
         """Feed the output to a terminal emulator, and take its screen at each moment."""
         import pyte
 
@@ -116,10 +121,21 @@ class Session:
         stream = pyte.Stream(screen)
         frames, start = [], 0
         for end, title, seconds in self._moments:
-            stream.feed(replace(self._output.getvalue()[start:end]))
-            frames.append(frame_of(screen, title, seconds))
+            stream.feed(replacing(self._output.getvalue()[start:end]))
+            frames.append(_with_plain_help(frame_of(screen, title, seconds)))
             start = end
         return frames
+
+
+def _with_plain_help(frame: Frame) -> Frame:
+    """The frame with bold in the questions alone; other rows keep it where they have a colour of their own."""
+    rows = [
+        row
+        if any(run.text.startswith(QUESTION) for run in row)
+        else tuple(replace(run, bold=run.bold and run.colour != COLOURS["default"]) for run in row)
+        for row in frame.rows
+    ]
+    return replace(frame, rows=tuple(rows))
 
 
 def questions() -> dict[str, str]:
@@ -215,13 +231,13 @@ def answer(session: Session, hosts: DemoHosts) -> None:
     listens("index_url")
     session.type(hosts.index_answer() + ENTER)
     listens("index_scope")
-    session.take("The index, and how it is asked")
+    session.take("Where the index is, and whether PyPI is asked as well")
     session.type(ENTER)
     listens("python_version")
     # The oldest one: any machine that records has one that is new enough.
     session.type(UP + UP + ENTER)
     listens("ci")
-    session.take("The last question: who tests the app", 3)
+    session.take("The last question: the CI system", 3)
     session.shell.send(ENTER)
     session.wait(PROMPT)
 
@@ -245,20 +261,20 @@ def record() -> list[Frame]:
         session = Session(home, environment(scratch) | hosts.variables)
         session.wait(PROMPT)
         session.type(f"copier copy --trust gh:{TEMPLATE} my-app")
-        session.take("One command, with the credentials in the environment", 3)
+        session.take("One command makes an app", 3)
         session.shell.send(ENTER)
         answer(session, hosts)
-        session.take("Made, fetched, and what to type next", 6)
+        session.take("The app is made: the commands to type next", 6)
         *commands, _commit = commands_of(session.output())
         session.command("clear")
         for command in commands:
             session.command(command)
             if command.endswith(" install"):
-                session.take("One line fetches, checks and installs", 5)
+                session.take("One command fetches, checks and installs", 5)
         session.command(STATUS)
         if f"\r\n{CONTENT}" not in re.sub(r"\x1b\[[0-9;]*m", "", session.output()).rpartition(STATUS)[2]:
             raise RuntimeError(f"the app is not as it should be:\n{session.output()[-2000:]}")
-        session.take("Tested and run, and everything is as wanted", 7)
+        session.take("The app is tested and runs, and status finds nothing wrong", 7)
         session.shell.close(force=True)
         frames = session.frames(_replacing(hosts, scratch))
         _see_to_it_that_nothing_leaks(frames, [*hosts.variables.values(), "127.0.0.1", str(scratch)])

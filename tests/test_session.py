@@ -16,8 +16,18 @@ from messages import commands
 from private_packages.app import open_app
 from private_packages.output import Output
 
-from demo.picture import draw, frame_of
-from demo.record import COLUMNS, CONTENT, DESCRIPTION, GIT_NAME, INDEX_NAME, PICTURE, STATUS, commands_of
+from demo.picture import CELL, MARGIN, draw, frame_of
+from demo.record import (
+    COLUMNS,
+    CONTENT,
+    DESCRIPTION,
+    GIT_NAME,
+    INDEX_NAME,
+    PICTURE,
+    QUESTION,
+    STATUS,
+    commands_of,
+)
 
 AGAIN = "record it again: python -m demo.record"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -129,7 +139,7 @@ def test_readme_shows_it_before_anything_else_and_tells_it_to_those_who_do_not_s
     assert shown[1] == DESCRIPTION.removesuffix(".")
 
 
-def test_the_last_frame_stands_where_nothing_moves(picture: str):
+def test_it_plays_once_and_the_last_frame_stays_there_and_where_nothing_moves(picture: str):
     groups = list(ElementTree.fromstring(picture).iter(f"{SVG}g"))
     assert len(groups) >= 8
     assert [group.get("opacity") for group in groups] == ["0"] * (len(groups) - 1) + [None]
@@ -137,6 +147,35 @@ def test_the_last_frame_stands_where_nothing_moves(picture: str):
     before, _, moving = style.partition("@media (prefers-reduced-motion:no-preference)")
     assert "animation" not in before
     assert moving.count("@keyframes") == len(groups)
+    assert moving.count("s step-end both}") == len(groups)
+    # The last one has no moment at which it goes.
+    assert re.search(rf"@keyframes f{len(groups) - 1}\{{0%\{{opacity:0\}}[\d.]+%\{{opacity:1\}}\}}", moving)
+
+
+def rows_of(picture: str) -> list[list[ElementTree.Element]]:
+    """The runs of each row of each frame."""
+    rows: dict[tuple[int, str], list[ElementTree.Element]] = {}
+    for number, group in enumerate(ElementTree.fromstring(picture).iter(f"{SVG}g")):
+        for run in group.iter(f"{SVG}text"):
+            if run.get("textLength"):
+                rows.setdefault((number, run.attrib["y"]), []).append(run)
+    return list(rows.values())
+
+
+def test_it_is_as_wide_as_a_terminal_of_80_columns(picture: str):
+    ends = [int(run.attrib["x"]) + int(run.attrib["textLength"]) for row in rows_of(picture) for run in row]
+    assert COLUMNS == 80
+    assert 75 * CELL < max(ends) - MARGIN <= 80 * CELL
+
+
+def test_bold_marks_the_question_and_not_the_help_below_it(picture: str):
+    bold = [
+        [run.text or "" for run in row]
+        for row in rows_of(picture)
+        if any(run.get("class") == "b" and not run.get("style") for run in row)
+    ]
+    assert len(bold) > len(questions()) - len(NOT_ASKED)
+    assert [row for row in bold if row[0] != QUESTION] == []
 
 
 def drawn(text: str) -> str:
@@ -165,7 +204,7 @@ def test_frames_follow_each_other_for_as_long_as_they_are_told():
     style = ElementTree.fromstring(drawn("x")).findtext(f"{SVG}style") or ""
     assert "@keyframes f0{0.00%{opacity:1}25.00%{opacity:0}}" in style
     assert "@keyframes f1{0%{opacity:0}25.00%{opacity:1}}" in style
-    assert "animation:f1 4s step-end infinite" in style
+    assert "animation:f1 4s step-end both" in style
     groups = ElementTree.fromstring(drawn("x")).iter(f"{SVG}g")
     assert [group.get("opacity") for group in groups] == ["0", None]
 
