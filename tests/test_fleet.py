@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from proxy import Proxy
 from wheels import wheel
 
 from demo.certificate import self_signed_certificate
-from demo.git import run_git
+from demo.git import run_git, work_tree_files
 from demo.hosts import DemoHosts
 from demo.index_host import IndexHost
 from demo.samples import commit
@@ -695,3 +696,52 @@ def test_a_host_moves_and_a_package_retires_by_the_answers_alone(
     for name in (".gitmodules", "private-packages.toml", "private-packages.lock", "requirements.txt"):
         assert "acme-beams" not in (moved / name).read_text(encoding="utf-8")
     assert git(moved, "status", "--porcelain") == ""
+
+
+# This repository's own bot
+
+
+def test_renovate_finds_each_pin_of_this_repository_and_of_what_apps_receive(
+    renovate: Path, company: Company, tmp_path: Path
+):
+    """It only reads here: to look up what is newer it would ask the hosts of the pins."""
+    repository = snapshot(tmp_path / "repository", "v1.0.0")
+    environment = company.bot(LOG_LEVEL="info", RENOVATE_BASE_DIR=str(tmp_path / "renovate"))
+    del environment["RENOVATE_CONFIG_FILE"]
+    done = node(
+        *(renovate / "config-validator.js", "--strict", "--no-global", "renovate.json"),
+        cwd=repository,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Validating renovate.json as repo config" in done.stdout
+    report = tmp_path / "report.json"
+    done = node(
+        *(renovate / "renovate.js", "--platform=local", "--dry-run=extract"),
+        *("--report-type=file", f"--report-path={report}"),
+        cwd=repository,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout
+    (found,) = json.loads(report.read_text(encoding="utf-8"))["repositories"].values()
+    pins = {
+        (file["packageFile"], one["depName"], one.get("currentDigest") or one["currentValue"])
+        for files in found["packageFiles"].values()
+        for file in files
+        for one in file["deps"]
+    }
+    wanted = set()
+    for path in work_tree_files(repository):
+        text = (repository / path).read_text(encoding="utf-8")
+        if path.startswith((".github/", "template/")):
+            wanted |= {(path, *action) for action in re.findall(r"uses: ([\w/-]+)@([0-9a-f]{40}) # v", text)}
+        if path.startswith("template/"):
+            wanted |= {(path, *package) for package in re.findall(r"(?m)^([a-z][\w.-]*)==([\d.]+)$", text)}
+    versions = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+    pinned = versions["constraint-dependencies"] + versions["build-constraint-dependencies"]
+    wanted |= {("pyproject.toml", *pin.split(" ")[0].split("==")) for pin in pinned}
+    uv = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["uv_version"]["default"]
+    wanted |= {("copier.yml", "uv", uv), ("tests/test_fleet.py", "renovate", RENOVATE)}
+    received = {name for path, name, _ in wanted if path.startswith(("template/", "copier.yml"))}
+    assert received >= {"actions/checkout", "actions/setup-python", "viktor", "uv"}
+    assert wanted <= pins, wanted - pins
