@@ -1,4 +1,4 @@
-"""Many apps of an organisation: docs/fleet.md is followed step by step, and Renovate itself reads the apps."""
+"""Many apps of an organisation: three pages are followed step by step, and Renovate itself reads the apps."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ GIT, MOVED, INDEX, GITHUB, PUBLIC = (
     "public.example",
 )
 TEMPLATE = f"https://{GIT}/acme/app-template.git"
+PAGES = "".join(
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("fleet", "bots", "many-apps")
+)
 BLOCKS = {
     title: [text for _, text in re.findall(r"(?ms)^```(sh|yaml|js)\n(.*?)^```", section)]
-    for title, section in re.findall(
-        r"(?ms)^## (.*?)\n(.*?)(?=^## |\Z)", (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
-    )
+    for title, section in re.findall(r"(?ms)^## (.*?)\n(.*?)(?=^## |\Z)", PAGES)
 }
 DEFAULTS = "Make your defaults once"
 BOT = "Let Renovate open the merge requests"
@@ -110,7 +111,7 @@ def node(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedP
 
 @dataclass(frozen=True)
 class Company:
-    """A company whose hosts have the names of docs/fleet.md.
+    """A company whose hosts have the names of the pages.
 
     secrets: the variables that the page names. environment: where programs find the hosts, and nothing else.
     folder: where people work; it holds what the steps of the page have made so far.
@@ -175,7 +176,7 @@ def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
     certificate = self_signed_certificate(folder, GIT, MOVED, INDEX, GITHUB, PUBLIC)
     repositories = folder / "git" / "acme"
     shutil.copytree(hosts.git.root / "acme", repositories)
-    original = folder / "git" / "OWNER" / "copier-private-packages.git"
+    original = folder / "git" / "OWNER/copier-private-packages.git"
     for command in (
         ["clone", "--quiet", "--bare", snapshot(folder / "original", "v1.2.0"), original],
         ["-C", original, "branch", "-M", "main"],
@@ -241,7 +242,7 @@ def app(company: Company) -> Path:
     company.follow("Make apps")
     app = company.folder / "apps" / "one"
     # The original goes on: a new file, and a line in a file that an app may have changed.
-    original = company.folder / "git" / "OWNER" / "copier-private-packages.git"
+    original = company.folder / "git" / "OWNER/copier-private-packages.git"
     project = (ROOT / RENDERED / "pyproject.toml.jinja").read_text(encoding="utf-8")
     commit(
         original,

@@ -1,4 +1,4 @@
-"""The repository itself: lint, format, types, pins, and documents that are true."""
+"""The repository itself: lint, format, types, spelling, pins, and documents that are true."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
         # What a system lacks is an error of types there: os.killpg on Windows.
         "mypy --platform win32",
         "mypy --platform darwin",
+        # Spelling of everything: documents, messages, comments.
+        "codespell_lib .",
     ],
 )
 def test_the_code_is_clean(command: str):
