@@ -98,7 +98,7 @@ def test_over_an_existing_app_only_what_the_unit_needs_is_asked(
         ("are submodules", f"acme-beams @ https://github.com/acme/beams.git{ALT_ENTER}"),
         ("Which Python", "\r"),
     )
-    terminal.expect("The unit is in")
+    terminal.expect("The private packages are set up in")
     terminal.expect(pexpect.EOF)
     assert "app_name" not in answers(tmp_path) and "ci" not in answers(tmp_path)
     # viktor.config.toml was seen.

@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=COMMAND,
         description="Get, check and install the private packages of this app. Without a command: status.",
-        epilog=f"`{COMMAND} COMMAND --help` tells more about each.",
+        epilog=f"`{COMMAND} COMMAND --help` explains a command.",
     )
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--quiet", action="store_true", help="print only what is wrong")

@@ -47,13 +47,13 @@ if TYPE_CHECKING:
 
     Resolver = Callable[[App, Uv, Lock, Allowed, Path | None, Lock], Resolution]
 
-SUMMARY = "prove where everything that would be installed comes from"
+SUMMARY = "check where everything that would be installed comes from"
 DESCRIPTION = """\
-Prove where everything that would be installed comes from. Nothing is installed.
+Check where everything that would be installed comes from. Nothing is installed.
 
 It reads what an installer reads: requirements.txt with all that it includes. It
-stops when a private package would come from anywhere but its private place, and
-when a question could not be asked.
+stops when a private package would not come from its own repository or index, and
+when a host cannot be asked.
 """
 ATTACKED = "Do not install. Tell your security team: somebody may be attacking the name"
 

@@ -40,14 +40,14 @@ the hosts of the private packages, for that command alone:
     {COMMAND} exec viktor-cli start
 
 It runs in the folder where you are, and its exit code is the exit code here. The
-app's virtual environment comes first on PATH, activated or not. Variables without
-a value are named first, and the command runs all the same: it may not need them.
+app's virtual environment comes first on PATH, activated or not. If variables have
+no value, you are told, and the command runs anyway: it may not need them.
 
 Git asks this app for the login of these hosts, and none of your own helpers stores
 it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME and
 UV_INDEX_PRIVATE_PASSWORD, Poetry as POETRY_HTTP_BASIC_PRIVATE_USERNAME and
 POETRY_HTTP_BASIC_PRIVATE_PASSWORD. Poetry is also told to use your Git, which can log
-in, and the app's .venv. What you have set yourself stays. `viktor-cli install`, `start`
+in, and the app's .venv. Variables that you have set stay. `viktor-cli install`, `start`
 and `run` get `--env NAME=value` for each variable: it takes them in no other way,
 and other users of this computer may see them in the list of processes.
 

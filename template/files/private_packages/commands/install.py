@@ -40,10 +40,10 @@ DESCRIPTION = """\
 Fetch, check and install everything that the app needs: after a clone, after a
 pull, in CI, in an image.
 
-The submodules are fetched at their pins, everything is checked (see `check`), and
-exactly what was checked is installed, into the app's virtual environment; one is
-made in .venv where there is none. The first thing wrong stops it, before anything
-is installed.
+It fetches the submodules at their pins, checks everything (see `check`), and
+installs exactly what it checked into the app's virtual environment. Where there is
+none, it makes one in .venv. It stops at the first thing that is wrong, before
+anything is installed.
 """
 # Makes a repository that no installer can install importable (site, "path configuration files").
 PTH = "private_packages_submodules.pth"

@@ -28,17 +28,19 @@ if TYPE_CHECKING:
     from private_packages.config import Package
     from private_packages.strategies.base import View
 
-SUMMARY = "say how each private package stands, and what to type next"
+SUMMARY = "show how each private package stands, and what to type next"
 DESCRIPTION = """\
-Say of each private package whether what is wanted is locked, checked out,
-installed and imported; name what is wrong, and the one command that mends it.
-No network is asked.
+Show for each private package whether the app has it as you want it: locked,
+checked out, installed and imported. Say what is wrong, and which one command puts
+it right. No host is asked.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("--json", action="store_true", help="print it for machines")
+    parser.add_argument(
+        "--json", action="store_true", help="print it for programs, as JSON"
+    )
     parser.add_argument(
         "--python",
         metavar="PATH",

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from private_packages.app import App
 
-SUMMARY = "make Git, requirements.txt and the lock agree with what is wanted"
+SUMMARY = "make Git, requirements.txt and the lock agree with what you want"
 DESCRIPTION = """\
 Make Git, the marked blocks and private-packages.lock agree with private-packages.toml.
 
-Submodules are added, moved, replaced and dropped. The network is asked only for
-what changed. Your own work is never lost: a submodule that holds some stays as it
-is, and a sentence says so. It can be stopped at any moment and run again.
+It adds, moves, replaces and removes submodules, and asks hosts only for what
+changed. Your own work is never lost: a submodule with work of yours stays as it
+is, and you are told. You can stop it at any moment and run it again.
 """
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--remove",
         action="store_true",
-        help="take everything of this template's out of an app that was there before",
+        help="take all files of this template out of an app that existed before",
     )
 
 
