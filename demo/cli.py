@@ -49,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; 0 when every app works."""
     parser = argparse.ArgumentParser(
         prog="demo",
-        description="Start a private Git host and a private package index on this machine, generate an "
-        "app with each strategy, put a package into an app that was there before, install what each needs "
-        "with a login, run it and its tests.",
+        description="Start a private Git host and a private package index on this machine. Make an app with "
+        "each strategy, and add a package to an app that existed before. Then log in, install, run and test "
+        "each app.",
     )
     parser.add_argument("--keep", metavar="DIR", type=Path, help="leave the apps in this new or empty folder")
     parser.add_argument(
-        "--serve", action="store_true", help="keep the hosts up, to try the questionnaire by hand"
+        "--serve", action="store_true", help="keep the hosts running, to follow docs/tutorial.md"
     )
     parser.add_argument(
         "--platform", choices=PLATFORMS, action="append", help="only this one; can be repeated"
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--strategy",
         choices=(*STRATEGIES, EXISTING),
         action="append",
-        help=f"only this one; can be repeated. {EXISTING} is the app that was there before, on plain Python",
+        help=f"only this one; can be repeated. {EXISTING} is the app that existed before, on plain Python",
     )
     options = parser.parse_args(arguments)
     if options.strategy == [EXISTING] and options.platform == ["viktor"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,18 @@ def test_no_sentence_has_the_words_that_readers_stumbled_over(words: str):
     assert found == [], f"say it as: {STUMBLED[words]}"
 
 
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)], ids=str)
+def test_help_fits_a_terminal_of_80_columns(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*arguments, "--help"])
+    told = capsys.readouterr().out
+    assert "usage: " in told
+    assert [line for line in told.splitlines() if len(line) > 80] == []
+
+
 # Reference
 
 
@@ -147,6 +160,7 @@ def test_the_page_of_questions_has_each_question_and_each_default_that_is_plain(
 # The owner's name
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the command is for bash, with xargs and perl")
 def test_the_owner_s_name_has_one_form_and_one_documented_command_puts_another_in_its_place(
     tmp_path: Path, git
 ):

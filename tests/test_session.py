@@ -168,12 +168,17 @@ def test_it_is_as_wide_as_a_terminal_of_80_columns(picture: str):
     assert 75 * CELL < max(ends) - MARGIN <= 80 * CELL
 
 
-def test_bold_marks_the_question_and_not_the_help_below_it(picture: str):
-    bold = [
+def in_bold(picture: str) -> list[list[str]]:
+    """The rows that have something in bold, and in no colour of its own."""
+    return [
         [run.text or "" for run in row]
         for row in rows_of(picture)
         if any(run.get("class") == "b" and not run.get("style") for run in row)
     ]
+
+
+def test_bold_marks_the_question_and_not_the_help_below_it(picture: str):
+    bold = in_bold(picture)
     assert len(bold) > len(questions()) - len(NOT_ASKED)
     assert [row for row in bold if row[0] != QUESTION] == []
 
@@ -220,6 +225,7 @@ def test_a_new_recording_shows_what_the_picture_shows(picture: str):
     """A run is the same on every machine, so whatever differs was changed and not recorded."""
     from demo.record import record
 
-    again = frames_of(draw(record(), COLUMNS, DESCRIPTION))
-    for new, old in zip(again, frames_of(picture), strict=True):
+    again = draw(record(), COLUMNS, DESCRIPTION)
+    for new, old in zip(frames_of(again), frames_of(picture), strict=True):
         assert new == old, AGAIN
+    assert in_bold(again) == in_bold(picture), AGAIN

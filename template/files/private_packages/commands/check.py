@@ -49,11 +49,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "check where everything that would be installed comes from"
 DESCRIPTION = """\
-Check where everything that would be installed comes from. Nothing is installed.
+Check where everything that would be installed comes from. Nothing is
+installed.
 
-It reads what an installer reads: requirements.txt with all that it includes. It
-stops when a private package would not come from its own repository or index, and
-when a host cannot be asked.
+It reads what an installer reads: requirements.txt with all that it includes.
+It stops when a private package would not come from its own repository or
+index, and when a host cannot be asked.
 """
 ATTACKED = "Do not install. Tell your security team: somebody may be attacking the name"
 

@@ -32,24 +32,26 @@ if TYPE_CHECKING:
 
 SUMMARY = "run any command with .env loaded and Git logged in"
 DESCRIPTION = f"""\
-Run any command with the values of .env in its environment and Git logged in to
-the hosts of the private packages, for that command alone:
+Run any command with the values of .env in its environment and Git logged in
+to the hosts of the private packages, for that command alone:
 
     {COMMAND} exec git pull --recurse-submodules
     {COMMAND} exec pip install -r requirements.txt
     {COMMAND} exec viktor-cli start
 
-It runs in the folder where you are, and its exit code is the exit code here. The
-app's virtual environment comes first on PATH, activated or not. If variables have
-no value, you are told, and the command runs anyway: it may not need them.
+It runs in the folder where you are, and its exit code is the exit code here.
+The app's virtual environment comes first on PATH, activated or not. If
+variables have no value, you are told, and the command runs anyway: it may not
+need them.
 
-Git asks this app for the login of these hosts, and none of your own helpers stores
-it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME and
-UV_INDEX_PRIVATE_PASSWORD, Poetry as POETRY_HTTP_BASIC_PRIVATE_USERNAME and
-POETRY_HTTP_BASIC_PRIVATE_PASSWORD. Poetry is also told to use your Git, which can log
-in, and the app's .venv. Variables that you have set stay. `viktor-cli install`, `start`
-and `run` get `--env NAME=value` for each variable: it takes them in no other way,
-and other users of this computer may see them in the list of processes.
+Git asks this app for the login of these hosts, and none of your own helpers
+stores it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME
+and UV_INDEX_PRIVATE_PASSWORD. Poetry gets it as
+POETRY_HTTP_BASIC_PRIVATE_USERNAME and POETRY_HTTP_BASIC_PRIVATE_PASSWORD, and
+is told to use your Git, which can log in, and the app's .venv. Variables that
+you have set stay. `viktor-cli install`, `start` and `run` get `--env
+NAME=value` for each variable: they take it in no other way, and other users
+of this computer may see it in the list of processes.
 
 Options of `exec` itself stand before the command: `exec --quiet git pull`."""
 

@@ -41,9 +41,9 @@ Fetch, check and install everything that the app needs: after a clone, after a
 pull, in CI, in an image.
 
 It fetches the submodules at their pins, checks everything (see `check`), and
-installs exactly what it checked into the app's virtual environment. Where there is
-none, it makes one in .venv. It stops at the first thing that is wrong, before
-anything is installed.
+installs exactly what it checked into the app's virtual environment. Where
+there is none, it makes one in .venv. It stops at the first thing that is
+wrong, before anything is installed.
 """
 # Makes a repository that no installer can install importable (site, "path configuration files").
 PTH = "private_packages_submodules.pth"

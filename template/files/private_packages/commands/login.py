@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 SUMMARY = "ask for user names and tokens, keep them in .env, and try them"
 DESCRIPTION = """\
-Ask for each variable that has no value, write the values into .env, and try each login
-on its host. What you type stays hidden, unless it is a user name.
+Ask for each variable that has no value, write the values into .env, and try
+each login on its host. What you type stays hidden, unless it is a user name.
 
-Type a value as you got it. It becomes part of a URL, so `login` percent-encodes it. A value
-that is percent-encoded already, such as a%40b, stays as it is. Spaces around it are removed.
-You are not asked for a variable that is set in the environment: it wins over .env.
+Type a value as you got it. It becomes part of a URL, so `login`
+percent-encodes it. A value that is percent-encoded already, such as a%40b,
+stays as it is. Spaces around it are removed. You are not asked for a variable
+that is set in the environment: it wins over .env.
 """
 
 _ENCODED = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+")

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "move a package to another ref or version"
 DESCRIPTION = """\
-Move one package to a ref or version, by default the newest: in the answers, in
-private-packages.toml, in requirements.txt, in Git's pin and in the lock. A branch
-is taken at its newest commit.
+Move one package to a ref or version, by default the newest: in the answers,
+in private-packages.toml, in requirements.txt, in Git's pin and in the lock. A
+branch is taken at its newest commit.
 
   move acme-beams            to the newest version
   move acme-beams v1.3.0     to a tag, a branch or a commit

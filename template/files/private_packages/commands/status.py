@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 SUMMARY = "show how each private package stands, and what to type next"
 DESCRIPTION = """\
 Show for each private package whether the app has it as you want it: locked,
-checked out, installed and imported. Say what is wrong, and which one command puts
-it right. No host is asked.
+checked out, installed and imported. Say what is wrong, and which one command
+puts it right. No host is asked.
 """
 
 

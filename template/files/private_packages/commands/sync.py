@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "make Git, requirements.txt and the lock agree with what you want"
 DESCRIPTION = """\
-Make Git, the marked blocks and private-packages.lock agree with private-packages.toml.
+Make Git, the marked blocks and private-packages.lock agree with
+private-packages.toml.
 
 It adds, moves, replaces and removes submodules, and asks hosts only for what
-changed. Your own work is never lost: a submodule with work of yours stays as it
-is, and you are told. You can stop it at any moment and run it again.
+changed. Your own work is never lost: a submodule with work of yours stays as
+it is, and you are told. You can stop it at any moment and run it again.
 """
 
 
