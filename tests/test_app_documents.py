@@ -14,6 +14,7 @@ import yaml
 from apps import CI_FILES, ROOT, render
 from private_packages.cli import COMMANDS
 from templates import files_for
+from test_documents import sentences as sentences_of
 from test_rendered_files import CHOSEN, COMBINATIONS, answers_for
 
 # What only a text about the strategy says.
@@ -106,6 +107,11 @@ def test_documents_have_no_leftovers_of_conditions(app: Path):
             for block in re.findall(r"(?m)(?:^\|.*\|\n)+", text):
                 assert len({row.count(" | ") for row in block.splitlines()} - {0}) == 1, f"{name}: {block}"
             assert not re.search(r"(?m)^\|[-|]+\|\n(?!\|)", text), f"a table without rows in {name}"
+
+
+def test_a_sentence_for_people_has_no_more_than_forty_words(app: Path):
+    for name in ("README.md", PAGE):
+        assert [one for one in sentences_of(documents(app)[name]) if len(one.split()) > 40] == [], name
 
 
 def test_every_variable_in_the_documents_is_in_the_one_list(app: Path):

@@ -88,7 +88,9 @@ def test_a_page_is_no_longer_than_two_screens_of_text(page: Path):
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *(page for page in PAGES if page.name not in LONG)], ids=lambda page: page.name
+    "page",
+    [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")), *(page for page in PAGES if page.name not in LONG)],
+    ids=lambda page: page.name,
 )  # fmt: skip
 def test_a_sentence_has_no_more_than_forty_words(page: Path):
     """A longer one holds two ideas."""
