@@ -16,6 +16,7 @@ from apps import ROOT, release, snapshot, write_manifest
 from demo.git import run_git
 from demo.hosts import DemoHosts
 from demo.release import NotOne, notes, prepare, sections, version_of
+from demo.runs import StepFailed
 from demo.update import tag_before, update
 
 WORKFLOW = ROOT / ".github" / "workflows" / "release.yml"
@@ -248,6 +249,19 @@ def test_an_app_of_the_release_before_is_updated_installed_run_and_tested(
 ):
     said = update(releases, tmp_path / "app", "v1.9.0", "v1.10.0", hosts)
     assert "acme-units: 2.1.0" in said
+    before = run_git("-C", tmp_path / "app", "show", "HEAD:.copier-answers.yml")
+    after = (tmp_path / "app" / ".copier-answers.yml").read_text(encoding="utf-8")
+    assert [yaml.safe_load(text)["_commit"] for text in (before, after)] == ["v1.9.0", "v1.10.0"]
     assert (tmp_path / "app" / "NEWS.md").is_file()
-    answers = yaml.safe_load((tmp_path / "app" / ".copier-answers.yml").read_text(encoding="utf-8"))
-    assert answers["_commit"] == "v1.10.0"
+
+
+@pytest.mark.slow
+def test_an_update_with_conflicts_is_no_success(releases: Path, hosts: DemoHosts, tmp_path: Path):
+    """The app is made in the folder of an older one, whose file the update has to change."""
+    project = releases / "template" / "files" / "{# rendered #}.{##}" / "NEWS.md"
+    project.write_text("Other news.\n")
+    release(releases, "v1.11.0")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "NEWS.md").write_text("Our news.\n")
+    with pytest.raises(StepFailed, match=r"the update from v1\.9\.0 to v1\.11\.0 has conflicts in NEWS\.md"):
+        update(releases, tmp_path / "app", "v1.9.0", "v1.11.0", hosts)
