@@ -28,6 +28,8 @@ STUMBLED = {
     r"is named no more": "is removed",
     r"wanted anew": "wanted again",
     r"nothing is waited for longer": "a host that sends nothing for … is given up",
+    r"importable as it is": "in app/submodules",
+    r"beside pypi": "where pip asks PyPI as well",
     r"pip prefers neither": "pip takes the best file of either",
 }
 # These hold promises and measurements, each in a table or a list.

@@ -134,7 +134,7 @@ def test_all_strategies_are_asked_one_after_the_other(terminal: pexpect.spawn, t
         ("installed from Git", f"acme-loads @ git+https://github.com/acme/loads.git@v1{ALT_ENTER}"),
         ("come from the index", f"acme-units>=2{ALT_ENTER}"),
         ("address of the index", f"{url}\r"),
-        ("or instead of it", "\r"),
+        ("ask PyPI as well", "\r"),
         ("Which Python", "\r"),
         ("Which CI", "\r"),
     )
