@@ -210,27 +210,45 @@ def needs(user: str, used: str) -> Change:
 
 
 def built(
-    strategy: str, *, prefixes: Sequence[str] = (), on_the_index: bool = True, locked: bool = False
+    user: str,
+    *,
+    prefixes: Sequence[str] = (),
+    on_the_index: bool = True,
+    locked: bool = False,
+    line: str = "acme-beams==1.0",
+    scope: str = "extra",
 ) -> Change:
-    """The app wants acme-beams, whose build needs acme-build, which the private index has."""
+    """The app wants acme-beams, or has it in its own folder, whose build needs acme-build, which the private index has."""
 
     def want(world: World) -> None:
-        tables = [world.index()]
+        tables = [world.index(scope)]
         if on_the_index:
             wheel(world.private.folder, "acme-build", "1.0", "private")
-        if strategy == "index":
-            files = source("acme-beams", "1.0", "private", (), ["acme-build"])
+        files = source("acme-beams", "1.0", "private", (), ["acme-build"])
+        if user == SOURCE:
             archive(world.private.folder, "acme-beams", "1.0", files)
-            tables.append(world.from_index("acme-beams==1.0"))
+            tables.append(world.from_index(line))
             allow(world, "acme-beams")
+        elif user == ITSELF:
+            for name, text in files.items():
+                (world.app / name).write_text(text)
         else:
             world.repository("acme-beams", built_with=["acme-build"])
-            tables.append(world.from_git("acme-beams", strategy=strategy))
+            tables.append(world.from_git("acme-beams", strategy=user))
         world.want(*tables, prefixes=prefixes)
+        if user == ITSELF:
+            world.write("-e .")
         if locked:
             world.installs()
 
     return want
+
+
+def git_is_built_with_git(world: World) -> None:
+    """Both are answers."""
+    world.repository("acme-build")
+    world.repository("acme-beams", built_with=["acme-build"])
+    world.want(world.from_git("acme-build"), world.from_git("acme-beams"))
 
 
 def built_to_be_resolved(world: World) -> None:
@@ -254,6 +272,14 @@ def a_source_distribution_that_needs(world: World) -> None:
     archive(world.private.folder, "acme-beams", "1.0", source("acme-beams", "1.0", "private", ["acme-core"]))
     allow(world, "acme-beams")
     world.want(world.index(), world.from_index("acme-beams==1.0"))
+
+
+def that_needs_a_source_distribution(world: World) -> None:
+    wheel(world.private.folder, "acme-beams", "1.0", "private", needs="acme-core")
+    archive(world.private.folder, "acme-core", "1.0", source("acme-core", "1.0", "private"))
+    allow(world, "acme-core")
+    world.want(world.index(), world.from_index("acme-beams==1.0"))
+    world.installs()
 
 
 def a_public_package_that_needs(*, on_the_index: bool = True, prefixes: Sequence[str] = ()) -> Change:
@@ -314,6 +340,16 @@ def a_source_distribution(world: World) -> None:
     files = source("acme-units", "2.1.0+zzz", "public")
     files["backend.py"] = f"open({str(witness(world))!r}, 'w').close()\n{files['backend.py']}"
     archive(world.public.folder, "acme-units", "2.1.0+zzz", files)
+
+
+def one_that_is_built_to_be_resolved(world: World) -> None:
+    """The same of acme-core: it says what it needs only when it is built."""
+    files = source("acme-core", "1.0", "public")
+    files["backend.py"] = f"open({str(witness(world))!r}, 'w').close()\n{files['backend.py']}"
+    files["pyproject.toml"] = files["pyproject.toml"].replace(
+        "dependencies = []", 'dynamic = ["dependencies"]'
+    )
+    archive(world.public.folder, "acme-core", "1.0", files)
 
 
 def merged(world: World) -> None:
@@ -390,6 +426,7 @@ NEW_FILE = {
     "viktor": "STOP acme-units: the private index offers acme_units-2.1.0-9-py3-none-any.whl, which is not the file",
 }
 WAYS = ("index", "git", "submodule")
+SOURCE, ITSELF = "a source distribution", "the app itself"
 
 
 def need(user: str, used: str) -> Attack:
@@ -409,6 +446,16 @@ TAGGED = published("acme-units", "2.1.0", build="9")
 LOCAL = published("acme-units", "2.1.0+zzz")
 CORE = published("acme-core", "99.0.0")
 BUILD = published("acme-build", "99.0.0")
+
+
+def built_with(wants: Change, happens: Change = BUILD, **more: Any) -> Attack:
+    """A stranger publishes what acme-beams is built with, which plain pip runs."""
+    said = {
+        "check": "warning: acme-build: a public index offers",
+        "viktor": "STOP acme-build: a public index offers",
+    }
+    return Attack(wants, happens, "acme-beams", pip="private", runs=True, **{**said, **more})
+
 
 ATTACKS: dict[str, Attack] = {
     # What is published beside an exact pin.
@@ -464,46 +511,48 @@ ATTACKS: dict[str, Attack] = {
         stops="STOP acme-core: it would come from",
     ),
     # What others are built with.
-    "submodule is built with index": Attack(
-        built("submodule"),
-        BUILD,
-        "acme-beams",
-        pip="private",
-        runs=True,
-        check="warning: acme-build: a public index offers",
-        viktor="",
+    "submodule is built with index": built_with(built("submodule"), viktor=""),
+    "git is built with index": built_with(built("git")),
+    f"{SOURCE} is built with index": built_with(built(SOURCE)),
+    f"{SOURCE} of a range is built with index": built_with(built(SOURCE, line="acme-beams>=0.9")),
+    f"{ITSELF} is built with index": built_with(built(ITSELF)),
+    "git is built with index, whose files are named": built_with(
+        built("git", scope="files"),
+        check="warning: acme-build: a package is built with it, and plain pip would look for it on PyPI",
+        viktor="STOP acme-build: a package is built with it, and VIKTOR runs plain pip",
     ),
-    "git is built with index": silent(built("git"), BUILD, "acme-beams", pip="private", runs=True),
-    "a source distribution is built with index": silent(
-        built("index"), BUILD, "acme-beams", pip="private", runs=True
+    "git is built with git": built_with(
+        git_is_built_with_git,
+        check="warning: acme-build: a package is built with it, and plain pip would look for it on PyPI",
+        viktor="STOP acme-build: a package is built with it, and VIKTOR runs plain pip",
     ),
-    "submodule is built with a private prefix": silent(
-        built("submodule", prefixes=["acme-"], on_the_index=False),
-        BUILD,
-        "acme-beams",
-        pip="private",
-        runs=True,
-        stops="STOP acme-build: 99.0.0 would come from",
-    ),
-    "the index has lost what submodule is built with": silent(
+    **{
+        f"{user} is built with a private prefix": built_with(
+            built(user, prefixes=["acme-"], on_the_index=False),
+            stops="STOP acme-build: 99.0.0 would come from",
+        )
+        for user in ("submodule", "git", SOURCE)
+    },
+    "the index has lost what submodule is built with": built_with(
         built("submodule", locked=True),
         all_of(BUILD, answers_with(acme_build=Faults(status=404))),
-        "acme-beams",
-        pip="private",
-        runs=True,
         stops="STOP acme-build: 99.0.0 would come from",
     ),
     **{
-        f"the index has lost what git is built with, and {version} is public": silent(
+        f"the index has lost what git is built with, and {version} is public": built_with(
             built_to_be_resolved,
             all_of(published("acme-build", version), answers_with(acme_build=Faults(status=404))),
-            "acme-beams",
-            pip="private",
-            runs=True,
-            stops=words,
+            stops=f"STOP acme-build: {version} would ",
         )
-        for version, words in (("1.0", "What is offered as acme-build==1.0 is not"), ("99.0.0", "acme-build"))
+        for version in ("1.0", "99.0.0")
     },
+    f"the index has lost {SOURCE} that another package needs": Attack(
+        that_needs_a_source_distribution,
+        all_of(one_that_is_built_to_be_resolved, answers_with(acme_core=Faults(status=404))),
+        "acme-core",
+        runs=True,
+        stops="STOP acme-core: nobody can say what it is built with: 127.0.0.1:",
+    ),
     # The private index offers more than it did.
     "an index that merges": Attack(ONLY, all_of(TAGGED, merged), **NEW_FILE),
     "an index that merges, beside PyPI": Attack(PIN, all_of(TAGGED, merged), **NEW_FILE),

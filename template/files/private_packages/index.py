@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import netrc
 import os
 import re
@@ -154,13 +155,24 @@ def files_of(app: App, name: str) -> list[OfferedFile]:
 
 def sha256_of(app: App, file: OfferedFile) -> str:
     """Return the sha256 that the page states for a file, or that of the file itself. Raises `Failure`."""
-    if file.sha256:
-        return file.sha256
+    return file.sha256 or download(app, file)
+
+
+def download(
+    app: App, file: OfferedFile, into: IO[bytes] | None = None, most: float = math.inf
+) -> str:
+    """Read a file of at most so many bytes, and write it into another one; return its sha256. Raises `Failure`."""
     digest = hashlib.sha256()
+    size = 0
     try:
         with _open(app, file.url, _WithoutLogin) as answer:
             for chunk in iter(lambda: answer.read(1 << 20), b""):
                 digest.update(chunk)
+                size += len(chunk)
+                if size > most:
+                    raise Failure(f"{file.name} is larger than any package")
+                if into:
+                    into.write(chunk)
             _refuse_a_part(answer)
     except (OSError, HTTPException) as error:
         raise Failure(

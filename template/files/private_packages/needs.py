@@ -12,7 +12,7 @@ from pathlib import Path
 from private_packages.errors import Unreadable
 from private_packages.markers import is_marker
 from private_packages.names import NAME_FORM
-from private_packages.package_files import read_pyproject
+from private_packages.package_files import parsed, read_file, read_pyproject
 
 # PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with a bare release.
 _RELEASE = r"v?(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*"
@@ -55,7 +55,12 @@ def build_requirements_of(root: Path) -> list[str]:
 
     What it names by an address of its own is left out. Raises `Unreadable`.
     """
-    system = read_pyproject(root).get("build-system", {})
+    return build_requirements_in(read_file(root, "pyproject.toml"))
+
+
+def build_requirements_in(text: str | None) -> list[str]:
+    """Return the same of a pyproject.toml's text; None: there is no such file. Raises `Unreadable`."""
+    system = parsed(text).get("build-system", {})
     lines = system.get("requires") if isinstance(system, dict) else None
     if lines is None:
         # What PEP 518 has installers assume.

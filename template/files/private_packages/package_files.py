@@ -47,7 +47,11 @@ def read_file(root: Path, name: str) -> str | None:
 
 def read_pyproject(root: Path) -> dict[str, Any]:
     """Return a package's pyproject.toml; empty without one. Raises `Unreadable`."""
-    text = read_file(root, "pyproject.toml")
+    return parsed(read_file(root, "pyproject.toml"))
+
+
+def parsed(text: str | None) -> dict[str, Any]:
+    """Return what the text of a pyproject.toml says; None is a package without one. Raises `Unreadable`."""
     if text is None:
         return {}
     try:

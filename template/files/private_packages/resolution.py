@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from private_packages import file_lines, requirements
+from private_packages import builds, file_lines, requirements
 from private_packages.errors import Failure
 from private_packages.findings import SYNC
 from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised, without_login
 from private_packages.needs import build_requirements_of, name_of
 from private_packages.package_files import is_installable, read_pyproject
+from private_packages.remote import AT_ONCE
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import distribution_of, root_of
 from private_packages.uv import Uv, UvFailed, index_options, names_option
@@ -121,27 +123,56 @@ def resolve_builds(
     python: Path | None,
     held: Lock,
 ) -> Resolution:
-    """Let uv resolve what the submodules are built with: a build runs it. Raises `Failure`."""
-    wanted = build_lines(app)
-    if not wanted:
-        return Resolution((), ())
-    lines = [(one, ()) for one in wanted]
-    return _compiled(app, uv, lock, allowed, python, held, lines)
+    """Let uv resolve what is built with what: a build runs it. Raises `Failure`.
 
-
-def build_lines(app: App) -> list[str]:
-    """Return what the submodules say that they are built with, each line once. Raises `Failure`.
-
-    Nothing without a private index and a private prefix: then no name among it is private but those of the answers.
+    Each build is resolved for itself, as it is done: what two are built with need not fit together. Without a private
+    index and a private prefix no name is private but those of the answers.
     """
-    private = app.config.index is not None or app.config.private_prefixes
-    found = dict.fromkeys(
-        line
-        for package in _installable(app)
-        if app.config.platform == "python" and private
-        for line in build_requirements_of(root_of(app, package))
-    )
-    return list(found)
+    said = [*build_lines(app), *builds.read(app, uv, held, allowed)]
+    wanted = [one for one in dict.fromkeys(said) if _may_be_private(app, one)]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        found = pool.map(
+            lambda one: _compiled(
+                app, uv, lock, allowed, python, held, [(line, ()) for line in one]
+            ),
+            wanted,
+        )
+        pinned = {
+            (one.name, one.source, one.hashes): one
+            for each in found
+            for one in each.pinned
+        }
+    return Resolution(tuple(pinned.values()), ())
+
+
+def build_lines(app: App) -> list[tuple[str, ...]]:
+    """Return what each folder that is installed says that it is built with: submodules, and the app itself.
+
+    Raises `Failure`.
+    """
+    folders = [
+        root_of(app, one)
+        for one in _installable(app)
+        if app.config.platform == "python"
+    ]
+    if any(_is_itself(app, line.text) for line in requirements.read(app.folder)):
+        folders.append(app.folder)
+    return [tuple(build_requirements_of(folder)) for folder in folders]
+
+
+def _is_itself(app: App, text: str) -> bool:
+    """Tell whether a line installs the app's own project."""
+    found = _EDITABLE.fullmatch(text)
+    if found is None:
+        return False
+    return (app.folder / found[1].strip()).resolve() == app.folder.resolve()
+
+
+def _may_be_private(app: App, lines: Sequence[str]) -> bool:
+    """Tell whether any name could be of a private package."""
+    if app.config.index is not None or app.config.private_prefixes:
+        return bool(lines)
+    return any(app.config.named(name_of(line)) for line in lines)
 
 
 def _compiled(

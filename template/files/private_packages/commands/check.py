@@ -204,13 +204,38 @@ def _builds(
     ask: Callable[[Resolver, Lock, Path | None], tuple[Lock, Resolution]],
     python: Path,
 ) -> tuple[Lock, Resolution]:
-    """Prove what the submodules are built with; return it, and the lock with it."""
+    """Prove what the packages are built with; return it, and the lock with it."""
     found, builds = ask(resolve_builds, lock, python)
     completed = complete(app, found, known, builds)
     stop_at(list(strangers(app, completed, known, builds, allowed)))
+    beyond = list(_beyond_pip(app, completed, builds))
+    if app.config.platform == "viktor":
+        stop_at(beyond)
+    for one in beyond:
+        app.output.problem(f"warning: {one.sentence}.", "bad")
     for key, entry in lock.items():
         completed.setdefault(key, entry)
     return completed, builds
+
+
+def _beyond_pip(app: App, lock: Lock, builds: Resolution) -> Iterator[Finding]:
+    """Find what plain pip would look for on PyPI alone: lines that name an address do not count for a build."""
+    index = app.config.index
+    by_file = index is not None and index.scope == "files"
+    pip = (
+        "VIKTOR runs plain pip, which"
+        if app.config.platform == "viktor"
+        else "plain pip"
+    )
+    for one in builds.pinned:
+        package = app.config.named(one.name)
+        from_repository = package is not None and package.strategy != "index"
+        if from_repository or (by_file and lock.version_of(one.name)):
+            text = (
+                f"a package is built with it, and {pip} would look for it on PyPI alone; publish that package as a"
+                " wheel on the private index, and take it from there"
+            )
+            yield Finding("not-for-pip", one.name, text)
 
 
 def _resolved(

@@ -168,7 +168,8 @@ def _read_record(place: Path) -> dict[str, str]:
 def _wants(app: App, lock: Lock) -> str:
     """Return a hash of the lock, of the lines in requirements.txt and of what the submodules are built with."""
     lines = [line.text for line in requirements.read(app.folder)]
-    text = "\n".join([locking.dump(lock.values()), *lines, "", *build_lines(app)])
+    builds = [" ".join(one) for one in build_lines(app)]
+    text = "\n".join([locking.dump(lock.values()), *lines, "", *builds])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

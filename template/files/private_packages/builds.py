@@ -1,0 +1,316 @@
+"""What packages are built with, read before anything is built: a build runs it.
+
+Of a Git line that stands in its repository, at the locked commit; of a source distribution in the archive. Both are
+read as data from a stranger: one regular file, at most 1 MB of it, and nothing but plain requirements comes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import posixpath
+import re
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from private_packages import index, remote, requirements
+from private_packages.errors import Failure, GitError, Unreadable
+from private_packages.findings import Finding, Stop
+from private_packages.names import normalised
+from private_packages.needs import build_requirements_in, name_of
+from private_packages.package_files import LARGEST
+from private_packages.versions import satisfies
+
+if TYPE_CHECKING:
+    from private_packages.allow import Allowed
+    from private_packages.app import App
+    from private_packages.config import Package
+    from private_packages.lock import Lock
+    from private_packages.uv import Uv
+
+Lines = tuple[str, ...]
+
+# Nobody's archive is larger, packed and unpacked.
+_LARGEST_ARCHIVE, _LARGEST_UNPACKED = 500_000_000, 2_000_000_000
+# Of a version that the lock does not know yet, any that is offered may be the one.
+_MOST_ARCHIVES = 20
+# What is larger is no pyproject.toml that is read.
+_FETCH = ("fetch", "--progress", "--no-tags", "--filter=blob:limit=1m")
+_ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/default")
+
+
+def read(app: App, uv: Uv, lock: Lock, allowed: Allowed) -> list[Lines]:
+    """Return what the Git lines, and the private packages that may be built from source, say that they are built with.
+
+    What several are built with comes once. Raises `Stop` for what cannot be read.
+    """
+    lines = app.config.of("git")
+    cache = _cache_of(uv) if lines else None
+    with ThreadPoolExecutor(max_workers=remote.AT_ONCE) as pool:
+        asked = [pool.submit(_of_git_line, app, one, lock, cache) for one in lines]
+        asked += [pool.submit(_of_source, app, one, lock) for one in allowed.build]
+        return list(dict.fromkeys(one for each in asked for one in each.result()))
+
+
+def _unknown(name: str, error: object) -> Stop:
+    text = f"nobody can say what it is built with: {error}"
+    return Stop([Finding("cannot-ask", name, text)])
+
+
+# --- Git lines ---
+
+
+def _cache_of(uv: Uv) -> Path | None:
+    """Return the folder of uv's cache; None where it keeps none."""
+    # A value that uv would refuse, it refuses by itself.
+    if uv.env.get("UV_NO_CACHE", "0").lower() not in ("0", "false", "no", "n", "off"):
+        return None
+    return Path(uv.run("cache", "dir").strip())
+
+
+def _of_git_line(
+    app: App, package: Package, lock: Lock, cache: Path | None
+) -> list[Lines]:
+    locked = lock.commit_of(package.name, "git")
+    ref = locked.commit if locked else package.ref
+    try:
+        if cache and remote.is_commit(ref):
+            # Where uv's own checkouts lie; a commit's name is that of its content, wherever it is found.
+            for checkout in cache.glob(f"git-v*/checkouts/*/{ref[:7]}*/"):
+                with contextlib.suppress(GitError):
+                    return [_at(app, package, checkout, ref)]
+        with tempfile.TemporaryDirectory() as scratch:
+            revision = _fetch(app, package, ref, Path(scratch))
+            return [_at(app, package, Path(scratch), revision)]
+    except (Failure, GitError) as error:
+        raise _unknown(package.name, error) from error
+
+
+def _fetch(app: App, package: Package, ref: str, scratch: Path) -> str:
+    """Fetch the commit, or else all, into a bare repository; return what to look for there. Raises `Failure`."""
+    app.git.run("init", "--quiet", "--bare", "--template=", ".", cwd=scratch)
+    if remote.is_commit(ref):
+        fetch = (*_FETCH, "--depth=1", "--", package.url, ref)
+        remote.ask(app, package, *fetch, cwd=scratch)
+        return ref
+    remote.ask(app, package, *_FETCH, "--", package.url, *_ALL, cwd=scratch)
+    # A branch before a tag of the same name, as pip looks for them.
+    names = [f"refs/heads/{ref}", f"refs/tags/{ref}", ref] if ref else ["refs/default"]
+    asked = "".join(f"{name}^{{commit}}\n" for name in names)
+    said = app.git.run(
+        "cat-file", "--batch-check=%(objectname)", cwd=scratch, stdin=asked
+    )
+    found = [line for line in said.splitlines() if " " not in line]
+    if not found:
+        raise Failure(remote.no_such_ref(package, ref, ()))
+    return found[0]
+
+
+def _at(app: App, package: Package, folder: Path, commit: str) -> Lines:
+    """Read it in a repository. Raises `Unreadable`, and `GitError` where the repository does not have the commit."""
+
+    def entry(path: str) -> list[str]:
+        listed = app.git.run(
+            "ls-tree", "-l", "--full-tree", commit, "--", path, cwd=folder
+        )
+        return listed.partition("\t")[0].split()
+
+    found = entry("/".join(filter(None, (package.subdirectory, "pyproject.toml"))))
+    if not found:
+        if package.subdirectory and entry(package.subdirectory)[1:2] != ["tree"]:
+            raise Unreadable(f"its repository has no folder {package.subdirectory}")
+        return tuple(build_requirements_in(None))
+    mode, _, blob, size = found
+    if not mode.startswith("100"):
+        raise Unreadable("its pyproject.toml is no file")
+    if int(size) > LARGEST:
+        raise Unreadable("its pyproject.toml is larger than 1 MB")
+    text = app.git.run("cat-file", "blob", blob, cwd=folder)
+    if re.search(r"[\ud800-\udfff]", text):
+        raise Unreadable("its pyproject.toml is no UTF-8")
+    return tuple(build_requirements_in(text))
+
+
+# --- source distributions ---
+
+
+def _of_source(app: App, name: str, lock: Lock) -> list[Lines]:
+    package = app.config.named(name)
+    if package and package.strategy != "index":
+        return []
+    try:
+        return [
+            _inside(app, file, sha256) for file, sha256 in _sources(app, name, lock)
+        ]
+    except Failure as error:
+        raise _unknown(name, error) from error
+
+
+def _sources(
+    app: App, name: str, lock: Lock
+) -> Iterator[tuple[index.OfferedFile, str]]:
+    """Yield the source distributions of the private index that may be built, each with the sha256 that it must have.
+
+    A public package is nobody's here: what that is built with, only its author knows. Raises `Failure`.
+    """
+    private, locked = app.config.index, lock.version_of(name)
+    prefixes = app.config.private_prefixes
+    is_owned = locked or app.config.named(name) or name.startswith(prefixes)
+    if private is None:
+        if is_owned:
+            raise Failure(
+                "its name is private, and there is no private index; take it out of private-packages.allow.toml"
+            )
+        return
+    # An index that stands in for PyPI has everything, and what it has is built with what it has.
+    if private.scope == "only" and not is_owned:
+        return
+    try:
+        offered = index.files_of(app, name)
+    except index.NotThere:
+        if is_owned:
+            raise
+        return
+    files = [
+        file for file in offered if file.version and not file.name.endswith(".whl")
+    ]
+    if locked:
+        known = [one for one in locked.files if not one.endswith(".whl")]
+        if gone := set(known) - {file.name for file in files}:
+            raise Failure(f"the private index does not offer {min(gone)} any more")
+        yield from (
+            (file, locked.files[file.name]) for file in files if file.name in known
+        )
+        return
+    wanted = _wanted(app, name)
+    files = [file for file in files if _is_in(file.version, wanted)]
+    if len(files) > _MOST_ARCHIVES:
+        raise Failure(
+            f"the private index offers {len(files)} source distributions of it, and the lock knows none yet;"
+            f" write a line `{name}==VERSION` into requirements.txt"
+        )
+    yield from ((file, file.sha256) for file in files)
+
+
+def _wanted(app: App, name: str) -> str:
+    """Return the line of a name in requirements.txt, or nothing."""
+    lines = (line.text for line in requirements.read(app.folder))
+    return next((one for one in lines if normalised(name_of(one)) == name), "")
+
+
+def _is_in(version: str, requirement: str) -> bool:
+    """Tell whether a version may be the one that a line means; what is no plain clause allows any."""
+    clauses = re.findall(
+        r"(===?|[~<>!]=|<|>)\s*([^\s,;()]+)", requirement.partition(";")[0]
+    )
+    return all(satisfies(version, *clause) is not False for clause in clauses)
+
+
+def _inside(app: App, file: index.OfferedFile, sha256: str) -> Lines:
+    """Download an archive, and read it there. Raises `Failure`."""
+    with tempfile.TemporaryFile() as archive:
+        found = index.download(app, file, archive, _LARGEST_ARCHIVE)
+        # A page need not say it; of what the lock knows it is known.
+        if sha256 and found != sha256:
+            raise Failure(
+                f"what the private index offers as {file.name} is not the file that it should be"
+            )
+        archive.seek(0)
+        return tuple(build_requirements_in(pyproject_in(archive, file.name)))
+
+
+def pyproject_in(archive: IO[bytes], name: str) -> str | None:
+    """Return the text of a source distribution's pyproject.toml, None where there is none. Raises `Unreadable`."""
+    try:
+        if name.endswith(".zip"):
+            content = _in_zip(archive)
+        elif name.endswith((".tar.gz", ".tgz")):
+            content = _in_tar(archive)
+        else:
+            raise Unreadable("its archive is neither a .tar.gz nor a .zip")
+        return None if content is None else content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable("its pyproject.toml is no UTF-8") from error
+    except _BROKEN as error:
+        raise Unreadable("its archive cannot be read") from error
+
+
+# What Python's readers of archives raise for a broken one (`RuntimeError`: it is encrypted).
+_BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
+
+
+def _is_pyproject(path: str) -> bool:
+    """Tell whether a path in an archive is that of its pyproject.toml, in its one folder or beside it."""
+    parts = posixpath.normpath(path).split("/")
+    return parts[-1] == "pyproject.toml" and len(parts) <= 2
+
+
+def _in_zip(file: IO[bytes]) -> bytes | None:
+    with zipfile.ZipFile(file) as archive:
+        found = {
+            one.filename: one
+            for one in archive.infolist()
+            if _is_pyproject(one.filename)
+        }
+        _refuse_two(list(found))
+        for one in found.values():
+            with archive.open(one) as member:
+                return _limited(member)
+    return None
+
+
+def _in_tar(file: IO[bytes]) -> bytes | None:
+    found: dict[str, bytes] = {}
+    with (
+        gzip.GzipFile(fileobj=file) as unpacked,
+        tarfile.open(fileobj=_Limited(unpacked), mode="r|") as archive,
+    ):
+        for one in archive:
+            if not _is_pyproject(one.name):
+                continue
+            member = archive.extractfile(one) if one.isreg() else None
+            if member is None:
+                raise Unreadable("its pyproject.toml is no file")
+            # The last of one path is what unpacking leaves.
+            found[one.name] = _limited(member)
+    _refuse_two(list(found))
+    return next(iter(found.values()), None)
+
+
+def _refuse_two(names: list[str]) -> None:
+    if len(names) > 1:
+        raise Unreadable("its archive has more than one pyproject.toml")
+
+
+def _limited(member: IO[bytes]) -> bytes:
+    content = member.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Unreadable("its pyproject.toml is larger than 1 MB")
+    return content
+
+
+class _Limited(io.RawIOBase):
+    """What is unpacked, up to a size that no package has: a small file may unpack to a disk full."""
+
+    def __init__(self, unpacked: IO[bytes] | gzip.GzipFile) -> None:
+        super().__init__()
+        self._unpacked = unpacked
+        self._left = _LARGEST_UNPACKED
+
+    def read(self, size: int = -1) -> bytes:
+        """See `io.RawIOBase`. Raises `Unreadable` behind the limit."""
+        content = self._unpacked.read(min(size, 1 << 20) if size >= 0 else 1 << 20)
+        self._left -= len(content)
+        if self._left < 0:
+            raise Unreadable("its archive unpacks to more than 2 GB")
+        return content
