@@ -787,9 +787,15 @@ def test_with_the_scope_only_nothing_public_is_asked_whatever_is_there(here: Wor
     assert here.public.requests == []
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"])
+# Where a company names its authority.
+AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@pytest.mark.parametrize(
+    "place", ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "PIP_CONFIG_FILE", "the user's pip.conf"]
+)
 def test_a_certificate_authority_that_pip_knows_is_known_to_the_command(
-    bare: World, pips: Pips, variable: str, tmp_path: Path
+    bare: World, pips: Pips, place: str, tmp_path: Path
 ):
     """Companies give it to pip; without it nothing is trusted."""
     certificate = self_signed_certificate(tmp_path, "127.0.0.1")
@@ -805,14 +811,109 @@ def test_a_certificate_authority_that_pip_knows_is_known_to_the_command(
         )
         assert bare.command("sync").returncode == 1
         # The machine of the tests may have its own.
-        none = dict.fromkeys(["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"], "")
-        trusted = none | {variable: str(certificate)}
+        trusted = dict.fromkeys(AUTHORITIES, "")
+        settings = tmp_path / ("pip.ini" if os.name == "nt" else "pip.conf")
+        if place in AUTHORITIES:
+            trusted[place] = str(certificate)
+        elif place == "PIP_CONFIG_FILE":
+            trusted[place] = str(settings)
+        else:
+            home = "APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME"
+            trusted |= {"PIP_CONFIG_FILE": "", home: str(tmp_path / "home")}
+            settings = tmp_path / "home" / "pip" / settings.name
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f"[global]\ncert = {certificate}\n")
         assert bare.command("sync", **trusted).returncode == 0
-        if variable != "SSL_CERT_FILE":
-            assert taken_by_pip(bare, pips["newest"], **trusted) == "private"
+        if place != "SSL_CERT_FILE":
+            assert {taken_by_pip(bare, python, **trusted) for python in pips.values()} == {"private"}
         assert bare.command("install", **trusted).returncode == 0
         assert bare.origin("acme-units") == "private"
         assert "CERTIFICATE_VERIFY_FAILED" in bare.stops("check")
+
+
+# A backend of the program `keyring` that keeps its logins in a file.
+KEYRING = """
+import json, os
+from keyring.backend import KeyringBackend
+from keyring.credentials import SimpleCredential
+
+class Backend(KeyringBackend):
+    priority = 1
+
+    def get_credential(self, service, username):
+        found = json.loads(open(os.environ["KEPT"]).read()).get(service)
+        return SimpleCredential(*found) if found else None
+
+    def get_password(self, service, username):
+        found = self.get_credential(service, username)
+        return found.password if found else None
+
+    def set_password(self, service, username, password):
+        raise NotImplementedError
+"""
+
+
+@pytest.fixture(scope="module")
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which the program `keyring` of PyPI asks that backend."""
+    folder = tmp_path_factory.mktemp("keyring")
+    for command in (
+        ["venv", "--quiet", "--python", sys.executable, str(folder / "env")],
+        ["pip", "install", "--quiet", "--python", str(folder / "env"), "keyring>=25.2"],
+    ):
+        subprocess.run([uv.find_uv_bin(), *command], cwd=folder, check=True)
+    (folder / "kept.py").write_text(KEYRING)
+    programs = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
+    return {
+        "PATH": os.pathsep.join([str(programs), str(Path(uv.find_uv_bin()).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(folder),
+        "PYTHON_KEYRING_BACKEND": "kept.Backend",
+        "KEPT": str(folder / "kept.json"),
+    }
+
+
+LOGIN_PLACES = ("~/.netrc", "UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER", "pip.conf")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", LOGIN_PLACES)
+def test_a_login_that_the_machine_keeps_is_used_by_the_command(
+    bare: World, pips: Pips, keyring: dict[str, str], place: str, tmp_path: Path
+):
+    """The address of the index holds none; without the login plain pip takes the stranger's."""
+    publish(bare, "acme-units", "2.1.0", build="9")
+    table = bare.index().replace("${ACME_USER}:${ACME_PASSWORD}@", "")
+    toml = bare.want().app / "private-packages.toml"
+    toml.write_text(toml.read_text() + table + bare.from_index("acme-units==2.1.0"))
+    none = {**keyring, "NETRC": str(tmp_path / "none")}
+    said = bare.command("sync", **none).stderr
+    assert "wants a login (401), and none is in the address of the index or in ~/.netrc" in said
+    assert "set UV_KEYRING_PROVIDER to subprocess" in said
+    assert taken_by_pip(bare, pips["newest"], PIP_NO_INPUT="1", **none) == "public"
+    user = [LOGINS["ACME_USER"], LOGINS["ACME_PASSWORD"]]
+    kept = {bare.private.simple_url: user} if place == "UV_KEYRING_PROVIDER" else {bare.private.url[7:]: user}
+    Path(keyring["KEPT"]).write_text(json.dumps(kept))
+    # Switched off it is not asked.
+    assert "wants a login (401)" in bare.command("sync", **none).stderr
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login {} password {}\n".format(*user))
+    (tmp_path / "pip.conf").write_text("[global]\nkeyring-provider = subprocess\n")
+    machine = none | {
+        "~/.netrc": {"NETRC": str(tmp_path / "netrc")},
+        "pip.conf": {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")},
+    }.get(place, {place: "subprocess"})
+    assert bare.command("sync", **machine).returncode == 0
+    if place != "UV_KEYRING_PROVIDER":
+        (bare.public.folder / WHEEL.replace("-py3", "-9-py3")).unlink()
+        assert taken_by_pip(bare, pips["newest"], **machine) == "private"
+    done = bare.command("install", **machine)
+    assert done.returncode == 0, done.stderr
+    assert bare.origin("acme-units") == "private"
+    assert "wants a login (401)" in bare.stops("check", **none)
+    wrong = {key: ["builder", "wrong"] for key in kept}
+    Path(keyring["KEPT"]).write_text(json.dumps(wrong))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login builder password wrong\n")
+    where = "~/.netrc" if place == "~/.netrc" else "your keyring"
+    assert f"refuses the login from {where} (403); correct it there" in bare.stops("check", **machine)
 
 
 # --- source distributions ---

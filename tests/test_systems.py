@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 from apps import ROOT, render
-from private_packages import files
-from private_packages import index as index_of_files
+from private_packages import files, machine
 from private_packages.config import Index
 from private_packages.files import read_text, remove, write_text
 from private_packages.git import git_environment
@@ -253,11 +252,11 @@ def test_the_login_of_netrc_is_found_under_windows_name_for_it(
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("NETRC", raising=False)
     index = Index("https://packages.acme.example/simple/", "extra")
-    assert index_of_files._from_netrc(index.host) == "me:hidden"
+    assert machine.login_of(index, os.environ) == machine.Login("me", "hidden", "~/.netrc")
     (tmp_path / "_netrc").unlink()
     (tmp_path / "mine").write_text(login.replace("hidden", "other"))
     monkeypatch.setenv("NETRC", str(tmp_path / "mine"))
-    assert index_of_files._from_netrc(index.host) == "me:other"
+    assert machine.login_of(index, os.environ) == machine.Login("me", "other", "~/.netrc")
 
 
 @pytest.fixture(scope="module")

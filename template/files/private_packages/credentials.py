@@ -37,12 +37,6 @@ def missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     return [name for name in names if environ.get(name, "") in ("", f"$({name})")]
 
 
-def certificates(environ: Mapping[str, str]) -> str:
-    """Return the file of the authorities that Python, pip or Requests is told to trust, in this order, or nothing."""
-    names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
-    return next((environ[name] for name in names if environ.get(name)), "")
-
-
 def no_value(names: list[str]) -> str:
     """Return the clause that says so: ``ACME_TOKEN has no value``."""
     return f"{listed(names)} {'have' if len(names) > 1 else 'has'} no value"

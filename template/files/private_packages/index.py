@@ -6,13 +6,10 @@ import base64
 import hashlib
 import json
 import math
-import netrc
-import os
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path
 from ssl import create_default_context
 from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -24,10 +21,11 @@ from urllib.request import (
     build_opener,
 )
 
-from private_packages.credentials import MissingVariables, certificates, login
+from private_packages.credentials import MissingVariables
 from private_packages.errors import Failure
 from private_packages.findings import LOGIN
 from private_packages.git import silence_allowed
+from private_packages.machine import Login, certificates, login_of
 from private_packages.names import listed, normalised
 
 if TYPE_CHECKING:
@@ -193,19 +191,15 @@ def _open(
     """Ask the index, with its own login where the address is on its host."""
     index = _index(app)
     headers = {"Accept": ACCEPT, "User-Agent": "private-packages"}
+    known: Login | None = None
     if urlsplit(url).netloc == index.host:
         try:
-            pair = (
-                ":".join(login(index.user_info, app.environ))
-                if index.user_info
-                else _from_netrc(index.host)
-            )
+            known = login_of(index, app.environ)
         except MissingVariables as error:
             raise Failure(f"{error}; type `{LOGIN}`") from error
-        if pair:
-            headers["Authorization"] = "Basic " + base64.b64encode(
-                pair.encode()
-            ).decode("ascii")
+        if known:
+            pair = f"{known.user}:{known.password}".encode("utf-8", "surrogateescape")
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode('ascii')}"
     request = Request(url, headers=headers)
     try:
         trusted = create_default_context(cafile=certificates(app.environ) or None)
@@ -220,7 +214,7 @@ def _open(
         ) from None
     except HTTPError as error:
         error.close()
-        raise _refusal(error.code, index) from None
+        raise _refusal(error.code, index, known) from None
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Failure(
@@ -228,15 +222,20 @@ def _open(
         ) from None
 
 
-def _refusal(status: int, index: Index) -> Failure:
-    """Return what an HTTP status of the index means."""
+def _refusal(status: int, index: Index, known: Login | None) -> Failure:
+    """Return what an HTTP status of the index means, where this login was sent."""
     if status == 404:
         return NotThere(
             f"{index.host} does not have it (404); publish it there, or correct its name"
         )
     if status in (401, 403):
+        if known is None:
+            return Failure(
+                f"{index.host} wants a login ({status}), and none is in the address of the index or in ~/.netrc; write"
+                " it into ~/.netrc, or set UV_KEYRING_PROVIDER to subprocess where the program `keyring` knows it"
+            )
         again = "".join(f" --again {name}" for name in index.variables)
-        names = listed(index.variables) or "your ~/.netrc"
+        names = listed(index.variables) or known.kept_in
         cure = f"set a valid one with `{LOGIN}{again}`" if again else "correct it there"
         return Failure(
             f"{index.host} refuses the login from {names} ({status}); {cure}"
@@ -287,15 +286,3 @@ def _from_json(content: bytes, page: str, index: Index) -> list[OfferedFile]:
         raise Failure(
             f"{index.host} answers with JSON that is no page of an index"
         ) from error
-
-
-def _from_netrc(host: str) -> str:
-    """Return the login of ~/.netrc for a host, which pip and uv use too, or nothing."""
-    # On Windows it has another name.
-    windows = Path.home() / "_netrc"
-    file = os.environ.get("NETRC") or (windows if windows.exists() else None)
-    try:
-        found = netrc.netrc(file).authenticators(host.partition(":")[0])
-    except (OSError, netrc.NetrcParseError):
-        return ""
-    return f"{found[0]}:{found[2]}" if found else ""

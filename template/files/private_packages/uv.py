@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages.credentials import certificates, login, with_helper
+from private_packages.credentials import with_helper
 from private_packages.errors import Failure
 from private_packages.git import end, git_environment, silence_allowed, start
+from private_packages.machine import certificates, login_of
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -137,7 +138,8 @@ def find_uv(app: App) -> Uv:
         raise Failure(
             "uv is not here, and it resolves and installs. Type `python -m pip install uv`."
         )
-    uv = Uv(command, _environment(app), app, _secrets(app))
+    env = _environment(app)
+    uv = Uv(command, env, app, _secrets(app, env))
     version = uv.run("--version")
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST:
@@ -172,11 +174,10 @@ def _environment(app: App) -> dict[str, str]:
         env["SSL_CERT_FILE"] = trusted
     env |= {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     index = app.config.index
-    if index is not None and index.user_info:
-        user, password = login(index.user_info, app.environ)
+    if index is not None and (known := login_of(index, app.environ)):
         env |= {
-            "UV_INDEX_PRIVATE_USERNAME": user,
-            "UV_INDEX_PRIVATE_PASSWORD": password,
+            "UV_INDEX_PRIVATE_USERNAME": known.user,
+            "UV_INDEX_PRIVATE_PASSWORD": known.password,
         }
     env = with_helper(git_environment(env), app.config.packages, app.folder)
     # In Git's locale, `C`, Python could not read an umlaut in the path of an editable package.
@@ -184,8 +185,10 @@ def _environment(app: App) -> dict[str, str]:
     return {name: env[name] for name in env if name != "LC_ALL"} | own
 
 
-def _secrets(app: App) -> tuple[str, ...]:
+def _secrets(app: App, env: Mapping[str, str]) -> tuple[str, ...]:
     values = [app.environ.get(name, "") for name in app.config.variables]
+    # It may be one that the machine keeps.
+    values.append(env.get("UV_INDEX_PRIVATE_PASSWORD", ""))
     return tuple(
         sorted((value for value in values if len(value) > 3), key=len, reverse=True)
     )
