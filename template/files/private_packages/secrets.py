@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from private_packages.app import App
     from private_packages.strategies.base import View
 
-# Logins in addresses (a POSIX extended regular expression, as `git grep -E` takes it).
+# Logins in addresses (a POSIX extended regular expression, as `git grep -E` takes it); `...` stands for one.
 _IN_AN_ADDRESS = (
-    r"[a-z+]+://[^/@:[:space:]\"'`<>$]*:[^/@[:space:]\"'`<>$*.…]{3,}@[A-Za-z0-9]"
+    r"[a-z+]+://[^/@:[:space:]\"'`<>$]*:([.]?[^/@[:space:]\"'`<>$*.…]){3,}@[A-Za-z0-9]"
 )
 
 
