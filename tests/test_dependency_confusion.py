@@ -67,6 +67,7 @@ def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def bare(shared: World) -> World:
     """The shared world as it was, whose app wants nothing."""
     shared.reset()
+    witness(shared).unlink(missing_ok=True)
     return shared
 
 
@@ -396,7 +397,7 @@ class Attack:
     """What an app wants, what then happens, and what that comes to.
 
     pip, uv: where plain pip and plain uv take the package from; uv is asked where it differs from what it is to do.
-    runs: plain pip runs the stranger's code.
+    runs: plain pip runs the stranger's code; uv_runs: and so does plain uv, where it is asked.
     check: what the check says while it goes on; viktor: with what it stops where VIKTOR runs plain pip.
     pip_on_viktor: where plain pip takes the package from, for VIKTOR's lines.
     stops: with what check and install stop; without it, install installs the private file.
@@ -409,6 +410,7 @@ class Attack:
     pip: str = "public"
     uv: str = ""
     runs: bool = False
+    uv_runs: bool = False
     check: str = "warning: {package}: a public index offers"
     viktor: str = "STOP {package}: a public index offers"
     pip_on_viktor: str = ""
@@ -530,6 +532,8 @@ ATTACKS: dict[str, Attack] = {
     **{
         f"{user} is built with a private prefix": built_with(
             built(user, prefixes=["acme-"], on_the_index=False),
+            uv="private",
+            uv_runs=True,
             stops="STOP acme-build: 99.0.0 would come from",
         )
         for user in ("submodule", "git", SOURCE)
@@ -551,7 +555,9 @@ ATTACKS: dict[str, Attack] = {
         that_needs_a_source_distribution,
         all_of(one_that_is_built_to_be_resolved, answers_with(acme_core=Faults(status=404))),
         "acme-core",
+        uv="public",
         runs=True,
+        uv_runs=True,
         stops="STOP acme-core: nobody can say what it is built with: 127.0.0.1:",
     ),
     # The private index offers more than it did.
@@ -638,7 +644,9 @@ def test_whatever_a_stranger_does_the_private_file_is_installed_or_nothing(
         assert taken_by_pip(bare, python, one.package, **machine) == one.pip
         assert witness(bare).exists() == one.runs
     if one.uv:
+        witness(bare).unlink(missing_ok=True)
         assert taken_by_uv(bare, package=one.package, **machine) == one.uv
+        assert witness(bare).exists() == one.uv_runs
     witness(bare).unlink(missing_ok=True)
     if one.stops:
         for command in ("check", "install"):

@@ -72,7 +72,8 @@ def _cache_of(uv: Uv) -> Path | None:
     # A value that uv would refuse, it refuses by itself.
     if uv.env.get("UV_NO_CACHE", "0").lower() not in ("0", "false", "no", "n", "off"):
         return None
-    return Path(uv.run("cache", "dir").strip())
+    # It starts from the folder in which uv runs.
+    return uv.app.folder / uv.run("cache", "dir").strip()
 
 
 def _of_git_line(
