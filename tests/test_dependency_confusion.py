@@ -532,7 +532,8 @@ ATTACKS: dict[str, Attack] = {
     **{
         f"{user} is built with a private prefix": built_with(
             built(user, prefixes=["acme-"], on_the_index=False),
-            uv="private",
+            # uv leaves an editable package where it is.
+            uv="" if user == "submodule" else "private",
             uv_runs=True,
             stops="STOP acme-build: 99.0.0 would come from",
         )
