@@ -17,6 +17,7 @@ import pytest
 import uv
 from apps import data, release, render, write_manifest
 from killing import HOWS, NEVER, Kill, install_watcher, run_until, wait_for_git
+from private_packages import renewal
 from wheels import BACKEND
 
 from demo import runs
@@ -407,13 +408,79 @@ def test_an_update_that_is_killed_is_completed_by_one_sync(place: Place, tmp_pat
     for number, kill in enumerate(some(events, 8)):
         app = copied(begin, tmp_path / f"{number}")
         code = kill_and_judge(place, app, update, kill)
-        if not (app / "private_packages").exists():
-            # Between two renames; Git has it.
-            place.git(app, "checkout", "--", "private_packages")
         done = place.run(app, *COMMAND, "sync")
         assert done.returncode == 0, (kill, code, done.stderr)
         assert place.state(app) == whole, (kill, code)
         assert command_files(app) in (command, command_files(begin))
+
+
+def test_a_hook_that_is_killed_while_it_renews_the_command_leaves_one_that_works_and_becomes_whole(
+    place: Place, tmp_path: Path
+):
+    """Every moment of it: the folder is the new release's after one `sync`, or the old one's, and `status` says so."""
+    releases = copied(place.releases, tmp_path / "releases")
+    package = releases / "template" / "files" / "private_packages"
+    for name in ("files.py", "cli.py", "hosts.json"):
+        (package / name).write_text((package / name).read_text() + "\n")
+    # Modules of the new release alone: a mixture of both releases could not be imported.
+    for name in ("names.py", "errors.py"):
+        (package / name).rename(package / f"new_{name}")
+        text = f"from private_packages.new_{name.removesuffix('.py')} import *  # noqa: F403\n"
+        if name == "names.py":
+            (package / name).write_text(text)
+    for path in (*package.rglob("*.py"), *(releases / "hooks").glob("*.py")):
+        path.write_text(path.read_text().replace("private_packages.errors", "private_packages.new_errors"))
+    write_manifest(releases)
+    begin = render(place.template, tmp_path / "begin", strategies=[])
+    answers = begin / ".copier-answers.yml"
+    answers.write_text(f"_commit: v1000.0.0\n{answers.read_text()}")
+    assert place.run(begin, *COMMAND, "sync").returncode == 0
+    release(begin, "start")
+    answers.write_text(answers.read_text().replace("_commit: v1000.0.0", "_commit: v1001.0.0"))
+    old, new = command_files(begin), command_files(package.parent)
+    hook = (sys.executable, str(releases / "hooks" / "sync.py"))
+    after = {"STAGE": "after", "COPIER_OPERATION": "update"}
+
+    def killed(kill: Kill, app: Path) -> list[str]:
+        environment = place.environment | after
+        return run_until(kill, hook, app, environment, place.watcher, tmp_path / "log")[2]
+
+    whole = copied(begin, tmp_path / "whole")
+    events = killed(Kill(NEVER), whole)
+    assert command_files(whole) == new
+    stages = [at for at, event in enumerate(events) if "private_packages" in event]
+    assert len(stages) > 100
+    results = set()
+    for number, at in enumerate(stages if ALL else stages[:: max(1, len(stages) // 15)]):
+        kill = Kill(at, HOWS[number % len(HOWS)])
+        app = copied(begin, tmp_path / f"{number}")
+        killed(kill, app)
+        # Before that nobody can know here that the answers are ahead of the command.
+        begun = (app / "private_packages" / renewal.COMING / renewal.RELEASE).exists()
+        between = ("nothing", "a commit", "discarded")[number % 3]
+        if between == "a commit":
+            release(app, "between")
+        elif between == "discarded":
+            place.git(app, "checkout", "--quiet", "--", ".")
+            place.git(app, "clean", "--quiet", "-d", "--force")
+        done = place.run(app, *COMMAND, "sync")
+        assert done.returncode == 0, (kill, between, events[at], done.stderr)
+        found, said = command_files(app), place.run(app, *COMMAND, "status").stdout
+        broke_off = "the update was killed before its command was here" in said
+        results.add((between, found == new, broke_off) if begun else ())
+        assert found in (old, new), (kill, between, events[at])
+        assert broke_off == (begun and found == old and between != "discarded"), (kill, between, said)
+        if broke_off:
+            assert "Type: copier recopy --trust --defaults --overwrite --vcs-ref :current:" in said
+        assert not (app / "private_packages" / "__pycache__" / "coming").exists() or broke_off
+        shutil.rmtree(app)
+    # Discarded, the old one is what is wanted.
+    assert results == {
+        *((between, True, False) for between in ("nothing", "a commit")),
+        *((between, False, True) for between in ("nothing", "a commit")),
+        ("discarded", False, False),
+        (),
+    }
 
 
 def command_files(app: Path) -> dict[str, bytes]:
@@ -459,6 +526,116 @@ def test_an_installation_in_a_fresh_clone_that_is_killed_is_completed(place: Pla
         if number % 2:
             done = place.run(app, *install)
             assert "acme-one" not in done.stderr, done.stderr
+
+
+def spread(events: Sequence[str], count: int, *words: str) -> list[Kill]:
+    """Kills before events that have one of the words in them, evenly spread."""
+    found = [at for at, event in enumerate(events) if any(word in event for word in words)]
+    chosen = found if ALL else [found[number * len(found) // count] for number in range(count)]
+    return [Kill(at, how) for at, how in zip(chosen, HOWS * len(chosen), strict=False)]
+
+
+def test_taking_a_submodule_of_the_users_over_is_completed_after_a_kill(place: Place, tmp_path: Path):
+    """Git keeps it by another name; it has a submodule of its own, and a commit that no server has."""
+    begin = render(place.template, tmp_path / "begin", strategies=[])
+    wanted = render(place.template, tmp_path / "wanted", **place.answers(("acme-one@main",)))
+    place.git(begin, "init", "--quiet")
+    add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    place.git(begin, *add, "--name", "theirs", str(place.host.path_of(ONE)), f"{BELOW}/{ONE}")
+    place.git(begin / BELOW / ONE, *add, str(place.host.path_of(TWO)), "nested")
+    place.git(begin / BELOW / ONE, "commit", "--quiet", "-m", "Mine")
+    for key, value in (("url", place.host.url_of(ONE)), ("branch", "main")):
+        place.git(begin, "config", "--file", ".gitmodules", f"submodule.theirs.{key}", value)
+    release(begin, "start")
+    for one in ("private-packages.toml", ".copier-answers.yml"):
+        shutil.copyfile(wanted / one, begin / one)
+    sync = (*COMMAND, "sync")
+    whole = copied(begin, tmp_path / "whole")
+    code, said, events = place.kill(Kill(NEVER), sync, whole)
+    assert code == 0, said
+    state = place.state(whole)
+    assert state["all modules"] == [ONE] and not (whole / ".git/modules/theirs").exists()
+    mine = place.git(begin / BELOW / ONE, "rev-parse", "HEAD")
+    for number, kill in enumerate(spread(events, 12, "taking", "theirs", f"{BELOW}/{ONE}/")):
+        app = copied(begin, tmp_path / f"{number}")
+        place.kill(kill, sync, app)
+        folder = app / BELOW / ONE
+        # There is a repository at every moment, so that no commit takes the files for the app's own.
+        place.git(folder, "status")
+        if number % 2:
+            release(app, "between")
+        (folder / "mine.txt").write_text("mine\n")
+        done = place.run(app, *sync)
+        assert done.returncode == 0, (kill, events[kill.at], done.stderr)
+        assert (folder / "mine.txt").read_text() == "mine\n"
+        (folder / "mine.txt").unlink()
+        assert differences(place.state(app), state) == "", (kill, events[kill.at])
+        assert place.git(folder, "rev-parse", "HEAD") == mine
+        assert place.git(folder / "nested", "status", "--porcelain") == ""
+        assert not (app / ".git/modules/theirs").exists()
+        assert "Everything agrees" in place.run(app, *sync).stderr
+        shutil.rmtree(app)
+
+
+def test_a_run_in_a_linked_work_tree_that_is_killed_is_completed_there(place: Place, tmp_path: Path):
+    """`git worktree add`: Git's folder of that is elsewhere, and its configuration is shared."""
+    made = place.make("a package is added by a tag")
+    (tmp_path / "begin").mkdir()
+    main = copied(made.begin, tmp_path / "begin" / "main")
+    place.git(main, "worktree", "add", "--quiet", "-b", "trial", "../tree")
+    tree = tmp_path / "begin" / "tree"
+    for one in ("private-packages.toml", ".copier-answers.yml"):
+        shutil.copyfile(made.begin / one, tree / one)
+
+    def both(name: str) -> Path:
+        """A copy of both work trees, which know each other by whole paths."""
+        folder = copied(tmp_path / "begin", tmp_path / name)
+        (folder / "tree" / ".git").write_text(f"gitdir: {folder}/main/.git/worktrees/tree\n")
+        (folder / "main/.git/worktrees/tree/gitdir").write_text(f"{folder}/tree/.git\n")
+        return folder
+
+    def found(folder: Path) -> dict[str, Any]:
+        app, git_dir = folder / "tree", folder / "main/.git/worktrees/tree"
+        left = [path.name for path in (folder / "main/.git").rglob("*.lock")]
+        left += [path.name for path in (folder / "main/.git").rglob("private-packages.*")]
+        link = app / BELOW / ONE
+        return {
+            "status": place.git(app, "status", "--porcelain"),
+            "files": {path.name: path.read_bytes() for path in walk(app) if path.name != ".git"},
+            "gitlinks": place.gitlinks(app),
+            "head": place.git(link, "rev-parse", "HEAD"),
+            "clean": place.git(link, "status", "--porcelain"),
+            "modules": sorted(path.name for path in (git_dir / "modules" / BELOW).iterdir()),
+            "left": left,
+        }
+
+    sync = (*COMMAND, "sync")
+    whole = both("whole")
+    code, said, events = place.kill(Kill(NEVER), sync, whole / "tree")
+    assert code == 0, said
+    state = found(whole)
+    assert state["left"] == [] and state["modules"] == [ONE]
+    wanted = {"private-packages.toml", "private-packages.lock"}
+    written = [at for at, event in enumerate(events) if event.startswith("os.rename") and ".new" in event]
+    for number, kill in enumerate([*spread(events, 6, ""), *map(Kill, written[-3:])]):
+        folder = both(f"{number}")
+        app = folder / "tree"
+        place.kill(kill, sync, app)
+        wait_for_git(folder / "main")
+        # Nothing that is half-written lies where a person would commit it.
+        names = {Path(line[3:]).name for line in place.git(app, "status", "--porcelain").splitlines()}
+        assert {name for name in names if name.startswith("private-packages.")} <= wanted, kill
+        done = place.run(app, *sync)
+        assert done.returncode == 0, (kill, events[kill.at], done.stderr)
+        assert differences(found(folder), state) == "", (kill, events[kill.at])
+        shutil.rmtree(folder)
+    # As Git leaves it that was killed while it wrote the configuration, which is not in the work tree's own folder.
+    folder, at = both("locked"), next(n for n, one in enumerate(events) if " config submodule." in one)
+    place.kill(Kill(at, "SIGKILL all"), sync, folder / "tree")
+    (folder / "main/.git/config.lock").touch()
+    done = place.run(folder / "tree", *sync)
+    assert done.returncode == 0, done.stderr
+    assert differences(found(folder), state) == ""
 
 
 BETWEEN = ("nothing", "a commit", "an edit")

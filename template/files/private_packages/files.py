@@ -106,10 +106,25 @@ def half_written(path: Path, ending: str) -> Path:
     There `git add --all` does not take what a killed run leaves for a file of the app's.
     """
     for folder in path.parents:
-        if (folder / ".git").is_dir():
+        git_dir = _git_dir(folder)
+        # What leads from a submodule to its repository is part of the app's.
+        if git_dir is not None and folder / ".git" != path:
             name = "-".join(path.relative_to(folder).parts)
-            return folder / ".git" / f"{UNFINISHED}.{name}.{ending}"
+            return git_dir / f"{UNFINISHED}.{name}.{ending}"
     return path.with_name(f"{UNFINISHED}.{path.name}.{ending}")
+
+
+def _git_dir(folder: Path) -> Path | None:
+    """Return Git's folder of a work tree's top, also where a file leads to it (gitrepository-layout(5))."""
+    place = folder / ".git"
+    if place.is_dir():
+        return place
+    try:
+        target = place.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None
+    found = folder / target.removeprefix("gitdir:").strip()
+    return found if found.is_dir() else None
 
 
 def _replace(path: Path, content: bytes, beside: Path, *, private: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from private_packages import renewal
 from private_packages.errors import GitError
 from private_packages.findings import Finding
 from private_packages.names import TAKE_BACK, listed
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from private_packages.app import App
 
 HERE = Path(__file__).resolve().parent
-FILE = "manifest.txt"
+FILE = renewal.MANIFEST
 RESTORE = "copier recopy --trust --defaults --overwrite --vcs-ref :current:"
 
 
@@ -56,6 +57,9 @@ def edited(app: App) -> list[Finding]:
                 "missing-file", "", "the folder private_packages is missing", RESTORE
             )
         ]
+    if renewal.is_broken_off(folder):
+        text = "the update was killed before its command was here, so private_packages is still the one of before"
+        return [Finding("old-command", "", text, RESTORE)]
     known = recorded(folder)
     if not known:
         text = f"private_packages/{FILE} is missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +20,16 @@ IN_MODULE = ("--git-dir=.", "--work-tree=.")
 
 @dataclass(frozen=True)
 class Repository:
-    """Where things are: ``top`` of the work tree, ``git_dir``, and the app's ``prefix`` below the top.
+    """Where things are: ``top`` of the work tree, its ``git_dir``, and the app's ``prefix`` below the top.
+
+    ``common_dir`` is what all work trees of the repository share (git-worktree(1)): mostly the same as ``git_dir``.
 
     The prefix is empty, or such as ``apps/one/``. Paths of submodules start at the top, with forward slashes.
     """
 
     top: Path
     git_dir: Path
+    common_dir: Path
     prefix: str
     git: Git
 
@@ -47,6 +51,12 @@ class Repository:
         return self.git_dir / "private-packages.tmp"
 
     @property
+    def config_lock(self) -> str:
+        """The lock of Git's configuration, which all work trees share, from ``git_dir``."""
+        common, git_dir = self.common_dir.resolve(), self.git_dir.resolve()
+        return Path(os.path.relpath(common / "config.lock", git_dir)).as_posix()
+
+    @property
     def gitmodules(self) -> Path:
         """The file that counts is the one at the top (gitmodules(5))."""
         return self.top / ".gitmodules"
@@ -63,20 +73,21 @@ def open_repository(app: Path, git: Git) -> Repository | None:
     Raises `GitError` when Git is missing or refuses to work there.
     """
     try:
-        top, git_dir = git.run(
-            "rev-parse", "--show-toplevel", "--absolute-git-dir", cwd=app
-        ).splitlines()
+        asked = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+        top, git_dir, common = git.run("rev-parse", *asked, cwd=app).splitlines()
     except GitError as error:
         if "not found" in error.stderr or "dubious ownership" in error.stderr:
             raise
         return None
     folder = app.resolve()
+    # The last may start at the app's folder.
+    dirs = (Path(git_dir), app / common)
     if folder == Path(top).resolve():
-        return Repository(top=app, git_dir=Path(git_dir), prefix="", git=git)
+        return Repository(app, *dirs, prefix="", git=git)
     if _is_ignored(app, git):
         return None
     prefix = folder.relative_to(Path(top).resolve()).as_posix() + "/"
-    return Repository(top=Path(top), git_dir=Path(git_dir), prefix=prefix, git=git)
+    return Repository(Path(top), *dirs, prefix=prefix, git=git)
 
 
 def _is_ignored(app: Path, git: Git) -> bool:
@@ -90,4 +101,4 @@ def _is_ignored(app: Path, git: Git) -> bool:
 def init_repository(app: Path, git: Git) -> Repository:
     """Make a repository in the app's folder; raises `GitError`."""
     git.run("init", "--quiet", cwd=app)
-    return Repository(top=app, git_dir=app / ".git", prefix="", git=git)
+    return Repository(app, app / ".git", app / ".git", prefix="", git=git)

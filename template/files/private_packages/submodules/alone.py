@@ -50,7 +50,7 @@ else:
     @contextlib.contextmanager
     def _locked(app: App, repository: Repository) -> Iterator[None]:
         """Hold the lock, and let Git inherit it."""
-        folder = os.open(repository.git_dir, os.O_RDONLY)
+        folder = os.open(repository.common_dir, os.O_RDONLY)
         try:
             _wait(app, folder)
             app.git.inherited = (folder,)
@@ -83,8 +83,9 @@ else:
 
 def _clear_up(repository: Repository) -> None:
     """Remove what a killed run left: the locks of its Git, and everything half-made."""
-    for left in repository.git_dir.glob(f"{UNFINISHED}.*.new"):
-        remove(left)
+    for git_dir in {repository.git_dir, repository.common_dir}:
+        for left in git_dir.glob(f"{UNFINISHED}.*.new"):
+            remove(left)
     for note in repository.scratch.glob(f"*{_NOTE}"):
         for name in read_text(note).splitlines():
             place = repository.git_dir / name

@@ -15,7 +15,6 @@ from private_packages.files import (
     again,
     read_exactly,
     remove,
-    rename,
     why_not,
     write_exactly,
 )
@@ -23,12 +22,7 @@ from private_packages.git import quoted
 from private_packages.report import Outcome
 from private_packages.submodules.alone import note_locks, noted
 from private_packages.submodules.fetch import Fetcher, NotDone, PutInPlace
-from private_packages.submodules.gitdir import (
-    read_link,
-    relative_path,
-    take_away,
-    write_link,
-)
+from private_packages.submodules.gitdir import take_away
 from private_packages.submodules.plan import (
     Action,
     Add,
@@ -46,6 +40,7 @@ from private_packages.submodules.plan import (
     Wanted,
 )
 from private_packages.submodules.state import Settings, read_settings
+from private_packages.submodules.taking import take_over
 from private_packages.submodules.work import edited_in_half, work_in
 
 if TYPE_CHECKING:
@@ -213,20 +208,11 @@ def _success(action: Fetching, commit: str) -> Outcome:
 
 
 def _take_over(repository: Repository, one: Wanted) -> Outcome:
-    """Move the module of a submodule that went by another name to where its path says."""
-    folder, new = repository.top / one.path, repository.module(one.path)
-    old = read_link(folder) or new
-    new.parent.mkdir(parents=True, exist_ok=True)
-    rename(old, new)
-    write_link(folder, new)
-    with noted(repository, f"modules/{one.path}/config.lock"):
-        repository.run(
-            "config",
-            "--file",
-            str(new / "config"),
-            "core.worktree",
-            relative_path(folder, new),
-        )
+    try:
+        take_over(repository, one.path)
+    except FileExistsError as error:
+        why = f"the repository {error.args[0]} is in the way of its own; move that away"
+        return Outcome(one.name, False, why)
     return Outcome(one.name, True, "taken over as it stands")
 
 
@@ -255,7 +241,7 @@ def _drop(
     if path in current.declared:
         _write_section(repository, Undeclare(current.declared[path]))
     # A submodule that this clone never initialised has no section there.
-    with contextlib.suppress(GitError), noted(repository, "config.lock"):
+    with contextlib.suppress(GitError), noted(repository, repository.config_lock):
         repository.run("config", "--remove-section", f"submodule.{path}")
     take_away(repository, path)
     parent = (repository.top / path).parent
@@ -345,7 +331,7 @@ def initialise(
     for path, url in urls.items():
         if settings.urls.get(path) == url:
             continue
-        with noted(repository, "config.lock"):
+        with noted(repository, repository.config_lock):
             if settings.selects:
                 repository.run("config", f"submodule.{path}.active", "true")
             repository.run("config", f"submodule.{path}.url", url)

@@ -31,6 +31,9 @@ _CONFLICT = b"<<<<<<< "
 # In a submodule's repository as long as files are checked out in place: a killed run leaves it behind.
 JOURNAL = "private-packages.checkout"
 
+# In one that was taken over, as long as there is something left of the old one.
+TAKING = "private-packages.taking"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -267,7 +270,8 @@ def read_folder(repository: Repository, path: str) -> Folder:
             found == Path(os.path.normpath(module))
             or found.resolve() == module.resolve()
         ):
-            return Folder.LINKED
+            taken = (module / TAKING).exists()
+            return Folder.ELSEWHERE if taken else Folder.LINKED
         inside = found.resolve().is_relative_to(
             (repository.git_dir / "modules").resolve()
         )
