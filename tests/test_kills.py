@@ -26,6 +26,9 @@ from demo.git_host import GitHost
 from demo.index_host import IndexHost
 from demo.samples import commit, make_repository
 
+if sys.platform != "win32":
+    import fcntl
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 TOKEN = "SENTINEL-git-token-1147"
@@ -636,6 +639,76 @@ def test_a_run_in_a_linked_work_tree_that_is_killed_is_completed_there(place: Pl
     done = place.run(folder / "tree", *sync)
     assert done.returncode == 0, done.stderr
     assert differences(found(folder), state) == ""
+
+
+def test_git_s_housekeeping_is_not_started_by_the_command(place: Place, tmp_path: Path):
+    """It would live on in the background, and hold the lock of a run that is killed."""
+    app = copied(place.make("a package gets another address").begin, tmp_path / "app")
+    wanted = render(place.template, tmp_path / "wanted", **place.answers(("acme-one@v2",)))
+    for one in ("private-packages.toml", ".copier-answers.yml"):
+        shutil.copyfile(wanted / one, app / one)
+    module = app / ".git" / "modules" / BELOW / ONE
+    for key, value in (("gc.autoPackLimit", "1"), ("fetch.unpackLimit", "1"), ("gc.autoDetach", "false")):
+        place.git(module, "--git-dir=.", "config", key, value)
+    commit(place.host.path_of(ONE), {"README.md": "Newer than the clone.\n"})
+    done = place.run(app, *COMMAND, "sync")
+    assert done.returncode == 0, done.stderr
+    # Git itself would have made one of them.
+    assert len(list((module / "objects" / "pack").glob("*.pack"))) == 2
+    place.git(module, "--git-dir=.", "gc", "--auto", "--quiet")
+    assert len(list((module / "objects" / "pack").glob("*.pack"))) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells who holds a lock")
+def test_a_daemon_of_git_s_that_a_killed_run_left_is_not_waited_for(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`credential.helper = cache`, the user's own: Git starts its daemon, which inherits what Git did."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PRIVATE_PACKAGES_TIMEOUT", "1")
+    (tmp_path / "logins").write_text(place.host.url.replace("://", f"://any:{TOKEN}@") + "\n")
+    helpers = {0: f"store --file {tmp_path / 'logins'}", 1: "cache"}
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+    for number, helper in helpers.items():
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", "credential.helper")
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", helper)
+    answers = place.answers(("acme-one@v1",))
+    answers["submodule_packages"] = answers["submodule_packages"].replace("x-access-token:${ACME_TOKEN}@", "")
+    begin = render(place.template, tmp_path / "begin", **answers)
+    place.git(begin, "init", "--quiet")
+    app = copied(begin, tmp_path / "app")
+    _, _, events = place.kill(Kill(NEVER), (*COMMAND, "sync"), copied(begin, tmp_path / "whole"))
+    place.run(tmp_path, "git", "credential-cache", "exit")
+    at = next(number for number, event in enumerate(events) if "update-index" in event)
+    place.kill(Kill(at), (*COMMAND, "sync"), app)
+    try:
+        held = os.open(app / ".git", os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        done = place.run(app, *COMMAND, "sync")
+        assert done.returncode == 0, done.stderr
+        assert "Everything agrees" in place.run(app, *COMMAND, "sync").stderr
+    finally:
+        os.close(held)
+        place.run(tmp_path, "git", "credential-cache", "exit")
+
+
+def test_who_is_waited_for_in_vain_is_named(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PRIVATE_PACKAGES_TIMEOUT", "1")
+    app = copied(place.make("a package is added by a tag").begin, tmp_path / "app")
+    held = os.open(app / ".git", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with subprocess.Popen(["sleep", "60"], pass_fds=(held,)) as other:
+        os.close(held)
+        done = place.run(app, *COMMAND, "sync")
+        other.kill()
+    assert done.returncode == 1
+    said = f" (process {other.pid}, sleep)" if Path("/proc/self/fd").exists() else ""
+    assert done.stderr == (
+        f"Another run is at work here, or the Git of one that was killed{said}; once it has ended,"
+        " type `python -m private_packages sync`.\n"
+    )
 
 
 BETWEEN = ("nothing", "a commit", "an edit")

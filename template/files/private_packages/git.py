@@ -62,6 +62,10 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
         env,
         # A package's files may lie deeper than the 260 characters of Windows' old calls.
         ("core.longPaths", "true"),
+        # What lives on in the background would hold the lock of a killed run (submodules/alone.py).
+        ("gc.auto", "0"),
+        ("maintenance.auto", "false"),
+        ("core.fsmonitor", "false"),
         ("http.lowSpeedLimit", "1"),
         ("http.lowSpeedTime", str(silence_allowed(environ))),
     )

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.errors import Failure
 from private_packages.files import UNFINISHED, read_text, remove, write_text
 from private_packages.findings import SYNC
+from private_packages.names import listed
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -47,6 +50,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+    # What Git starts in the background on a user's wish; gc and maintenance are switched off in our runner.
+    _DAEMON = re.compile(r"credential-cache--daemon|fsmonitor--daemon")
+
     @contextlib.contextmanager
     def _locked(app: App, repository: Repository) -> Iterator[None]:
         """Hold the lock, and let Git inherit it."""
@@ -64,21 +70,53 @@ else:
 
     def _wait(app: App, folder: int) -> None:
         limit = time.monotonic() + app.git.silence + 2
+        look = 0.0
         while True:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError as error:
+                if time.monotonic() >= look:
+                    holders = _holders(folder)
+                    look = time.monotonic() + 0.5
+                # Such a one touches no repository, and may live for days.
+                if holders and all(_DAEMON.search(one) for one in holders.values()):
+                    return
                 if time.monotonic() > limit:
-                    raise Failure(
-                        "Another run is at work here, or the Git of one that was killed; once it has ended,"
-                        f" type `{SYNC}`."
-                    ) from error
+                    raise Failure(_at_work(holders)) from error
                 app.output.progress("  waiting for another run …")
                 time.sleep(0.02)
             except OSError:
                 # Some file systems of a network have no locks.
                 return
+
+    def _holders(folder: int) -> dict[str, str]:
+        """Return the command lines of those who hold the folder's lock, by process id; Linux tells."""
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            # Those of other people, and those that end meanwhile.
+            with contextlib.suppress(OSError):
+                place = Path(f"/proc/self/fd/{folder}").readlink()
+                if any(
+                    one.readlink() == place
+                    and b"FLOCK" in (process / "fdinfo" / one.name).read_bytes()
+                    for one in (process / "fd").iterdir()
+                ):
+                    line = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[process.name] = line.decode("utf-8", "replace")
+        return found
+
+    def _at_work(holders: Mapping[str, str]) -> str:
+        """Say who holds the lock; of a command line no more than the program, since it may hold a secret."""
+        named = [
+            f"process {number}, {Path(line.split(' ')[0]).name}"
+            for number, line in sorted(holders.items())
+        ]
+        those = f" ({listed(named)})" if named else ""
+        return (
+            f"Another run is at work here, or the Git of one that was killed{those}; once it has ended,"
+            f" type `{SYNC}`."
+        )
 
 
 def _clear_up(repository: Repository) -> None:
