@@ -166,6 +166,16 @@ def test_no_file_is_made_for_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_conflict_inside_the_block_goes_with_it(tmp_path: Path):
+    """Two branches that both added a package: the block follows from what is wanted."""
+    file = tmp_path / "requirements.txt"
+    inside = "one==1\n<<<<<<< ours\ntwo==2\n=======\nthree==3\n>>>>>>> theirs\n"
+    file.write_text(f"mine==1\n\n{BEGIN}\n{inside}{END}\nlast==1\n", encoding="utf-8")
+    assert write_block(file, BODY)
+    body = "".join(f"{line}\n" for line in BODY)
+    assert file.read_text(encoding="utf-8") == f"mine==1\n\n{BEGIN}\n{body}{END}\nlast==1\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -175,9 +185,9 @@ def test_no_file_is_made_for_nothing(tmp_path: Path):
         (f"{END}\none==1\n{BEGIN}\n", "holds more than one pair of marks of the block"),
         (f"{BEGIN}\n{BEGIN}\none==1\n{END}\n", "holds more than one pair of marks of the block"),
         (f"<<<<<<< ours\n{MARKED}=======\n>>>>>>> theirs\n", "has merge conflicts; resolve them"),
-        (f"{BEGIN}\n<<<<<<< ours\none==1\n=======\none==2\n>>>>>>> theirs\n{END}\n", "has merge conflicts"),
+        (f"{BEGIN}\n<<<<<<< ours\none==1\n=======\n{END}\nmine==1\n>>>>>>> theirs\n", "has merge conflicts"),
     ],
-    ids=["no end", "no beginning", "two blocks", "upside down", "nested", "a conflict", "a conflict inside"],
+    ids=["no end", "no beginning", "two blocks", "upside down", "nested", "a conflict", "a conflict across"],
 )
 def test_a_damaged_file_stays_as_it_is_and_a_sentence_says_why(tmp_path: Path, text: str, words: str):
     file = tmp_path / "requirements.txt"

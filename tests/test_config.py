@@ -114,7 +114,7 @@ DAMAGED: dict[str, tuple[Callable[[str], str], str]] = {
     "nested without end": (lambda text: text + f"x = {'[' * 5000}", "is no TOML file"),
     "a number without end": (lambda text: text + f"x = {'9' * 5000}", "is no TOML file"),
     "in conflict": (
-        lambda text: f"{text}<<<<<<< HEAD\n{text}=======\n>>>>>>> theirs\n", "has merge conflicts; resolve them: each package keeps one table",
+        lambda text: f"{text}<<<<<<< HEAD\n{text}=======\n>>>>>>> theirs\n", "has merge conflicts; `python -m private_packages sync` resolves",
     ),
     "a package twice": (
         lambda text: text + '[[packages]]\nname = "Acme_Units"\nstrategy = "index"\nrequirement = "Acme_Units==2.2.0"\n',

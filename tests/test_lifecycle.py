@@ -1093,13 +1093,6 @@ def test_two_branches_that_changed_packages_are_merged(
     assert done.returncode == 1
     conflicts = app.git("diff", "--name-only", "--diff-filter=U").splitlines()
     assert {".copier-answers.yml", ".gitmodules", "private-packages.toml", locking.FILE} <= set(conflicts)
-    before = app.git("ls-files", "--stage")
-    assert "has merge conflicts" in app.sync(fails=True)
-    assert app.git("ls-files", "--stage") == before
-    toml = re.sub(r"(?m)^=======\n", "\n[[packages]]\n", app.read("private-packages.toml"))
-    app.write("private-packages.toml", toml)
-    for name in set(conflicts) - {locking.FILE}:
-        app.write(name, re.sub(r"(?m)^(<<<<<<<|=======|>>>>>>>).*\n", "", app.read(name)))
     book.follow("Resolve a conflict between two branches", app.folder)
     assert sorted(app.gitlinks()) == sorted(app.sections()) == [BEAMS, LOADS, UNITS, OWN]
     assert app.gitlinks() == app.heads()

@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 from apps import HOOK, render
+from private_packages import config
 from private_packages import lock as locking
-from private_packages.merging import sides_of
+from private_packages.files import sides_of
+from templates import ANSWERS, TOML, files_for
 
 from demo.git_host import GitHost
 from demo.http_host import Faults
 from demo.samples import commit, make_repository
 
 TOKEN = "SENTINEL-git-token-2290"
+A = "app/submodules/acme-a"
 BEAMS, UNITS = "app/submodules/acme-beams", "app/submodules/acme-units"
 SYNC = "python -m private_packages sync"
 COMMAND = (sys.executable, "-m", "private_packages")
@@ -110,9 +113,9 @@ class App:
         entry = locking.load(self.folder).commit_of(name, "submodule")
         return entry.commit if entry else ""
 
-    def at(self, ref: str) -> str:
+    def at(self, ref: str, name: str = "acme-beams") -> str:
         """The commit of a ref on the server."""
-        done = self.run("git", "-C", str(self.host.path_of("acme-beams")), "rev-parse", f"{ref}^{{commit}}")
+        done = self.run("git", "-C", str(self.host.path_of(name)), "rev-parse", f"{ref}^{{commit}}")
         return done.stdout.strip()
 
     def is_at(self, ref: str) -> bool:
@@ -131,7 +134,7 @@ def host(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     """acme-beams with v1, v2, v3 in a row, `side` beside them; and acme-units."""
     root = tmp_path_factory.mktemp("git")
     (root / "acme").mkdir()
-    for name in ("acme-beams", "acme-units"):
+    for name in ("acme-beams", "acme-units", "acme-a", "acme-b", "acme-c"):
         module = name.replace("-", "_")
         files = {"pyproject.toml": f'[project]\nname = "{name}"\n', f"{module}/__init__.py": "V = 1\n"}
         repository = make_repository(root / "acme", name, files, tags=["v1"])
@@ -279,6 +282,164 @@ def test_two_branches_that_moved_different_packages_merge_by_one_sync(app: App):
     app.git("submodule", "--quiet", "update")
     assert app.is_at("v2")
     assert app.pin(UNITS) == app.head(UNITS) == app.locked("acme-units") == units
+
+
+def wish(app: App, wants: str) -> None:
+    """Want these packages, such as `acme-beams@v1 acme-units@v2`, as an update's answers do."""
+    address = app.host.url.replace("://", "://x-access-token:${ACME_TOKEN}@")
+    pairs = [want.split("@") for want in wants.split()]
+    lines = "\n".join(f"{name} @ git+{address}/acme/{name}.git@{ref}" for name, ref in pairs)
+    base = {"git_packages": "", "index_packages": "", "index_url": "", "index_scope": "extra"}
+    answers = {"strategies": ["submodule"], "submodule_packages": lines, "private_prefixes": []}
+    for name, text in files_for(TOML, ANSWERS, **base, **answers).items():
+        app.write(".copier-answers.yml" if name == ANSWERS else name, text)
+
+
+def wished(app: App) -> str:
+    """What the answers want; private-packages.toml must say the same."""
+    text = app.read(".copier-answers.yml").partition("submodule_packages: |-\n")[2]
+    lines = [line.split() for line in text.splitlines() if line.startswith("  ")]
+    found = " ".join(f"{line[0]}@{line[-1].rpartition('@')[2]}" for line in lines)
+    written = " ".join(f"{one.name}@{one.ref}" for one in config.load(app.folder).packages)
+    assert written == found
+    return found
+
+
+def on_branches(app: App, start: str, one: str, two: str) -> list[str]:
+    """Merge two branches that want different things; the files in conflict."""
+    wish(app, start)
+    app.sync()
+    app.commit("Begin")
+    app.git("branch", "--force", "begin")
+    for name, wants in (("one", one), ("two", two)):
+        app.git("checkout", "--quiet", "-B", name, "begin")
+        app.sync()
+        app.git("submodule", "--quiet", "update", "--init")
+        wish(app, wants)
+        app.sync()
+        app.commit(name)
+    return app.merge("one")
+
+
+RESOLVED = {
+    "both added one": (
+        "acme-a@v1",
+        "acme-a@v1 acme-b@v1",
+        "acme-a@v1 acme-c@v1",
+        "acme-a@v1 acme-c@v1 acme-b@v1",
+    ),
+    "one moved, the other added": ("acme-a@v1", "acme-a@v2", "acme-a@v1 acme-c@v1", "acme-a@v2 acme-c@v1"),
+    "neighbours moved": (
+        "acme-a@v1 acme-b@v1",
+        "acme-a@v2 acme-b@v1",
+        "acme-a@v1 acme-b@v2",
+        "acme-a@v2 acme-b@v2",
+    ),
+    "one dropped, the other moved": ("acme-a@v1 acme-b@v1", "acme-a@v1", "acme-a@v2 acme-b@v1", "acme-a@v2"),
+    "both did the same, and more": (
+        "acme-a@v1",
+        "acme-a@v2 acme-b@v1",
+        "acme-a@v2 acme-c@v2",
+        "acme-a@v2 acme-c@v2 acme-b@v1",
+    ),
+    "one became another": (
+        "acme-a@v1 acme-b@v1",
+        "acme-a@v1 acme-c@v1",
+        "acme-a@v2 acme-b@v1",
+        "acme-a@v2 acme-c@v1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RESOLVED)
+def test_wishes_in_conflict_are_resolved_where_each_branch_changed_another_package(app: App, case: str):
+    start, one, two, both = RESOLVED[case]
+    conflicts = on_branches(app, start, one, two)
+    assert ".copier-answers.yml" in conflicts
+    own = ("config", "--file", ".gitmodules")
+    app.sync()
+    assert wished(app) == both
+    for name in (TOML, ".copier-answers.yml", ".gitmodules", "private-packages.lock"):
+        assert "<<<<<<<" not in app.read(name)
+    app.git("submodule", "--quiet", "update", "--init")
+    assert "Everything agrees" in app.sync()
+    wants = dict(want.split("@") for want in both.split())
+    for name, ref in wants.items():
+        path = f"app/submodules/{name}"
+        assert {app.pin(path), app.head(path), app.locked(name)} == {app.at(ref, name)}
+        assert app.git(*own, f"submodule.{path}.branch") == ref
+    assert sorted(path.name for path in (app.folder / "app/submodules").glob("acme-*")) == sorted(wants)
+    written = {name: app.read(name) for name in (TOML, ".copier-answers.yml")}
+    wish(app, both)
+    assert {name: app.read(name) for name in written} == written
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_wishes_for_the_same_package_are_decided_by_a_person_with_the_commands_that_are_named(
+    app: App, side: str
+):
+    on_branches(app, "acme-a@v1", "acme-a@v2 acme-b@v1", "acme-a@side acme-c@v1")
+    before = {name: app.read(name) for name in (TOML, ".copier-answers.yml")}
+    done = app.command("sync")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "private-packages.toml has merge conflicts; both branches changed acme-a (side here, v2 there): take one side of"
+        " the wishes with `git checkout --ours -- private-packages.toml .copier-answers.yml`, or with `--theirs`, then"
+        " type `python -m private_packages sync`; of acme-b and acme-c, make again with `python -m private_packages"
+        " move` or `copier update` what that side lacks.\n"
+    )
+    assert {name: app.read(name) for name in before} == before
+    app.git("checkout", f"--{side}", "--", TOML, ".copier-answers.yml")
+    app.sync()
+    assert wished(app) == ("acme-a@side acme-c@v1" if side == "ours" else "acme-a@v2 acme-b@v1")
+    app.git("submodule", "--quiet", "update", "--init")
+    assert "Everything agrees" in app.sync()
+    ref = "side" if side == "ours" else "v2"
+    assert {app.pin(A), app.head(A), app.locked("acme-a")} == {app.at(ref, "acme-a")}
+
+
+def test_a_file_in_conflict_that_a_person_has_begun_to_resolve_is_left_to_them(app: App):
+    on_branches(app, *RESOLVED["both added one"][:3])
+    for name in (TOML, ".gitmodules"):
+        mine = app.read(name).replace("<<<<<<< HEAD\n", "# My decision.\n<<<<<<< HEAD\n")
+        app.write(name, mine)
+        done = app.command("sync")
+        assert done.returncode == 1
+        assert f"{name} has" in done.stderr
+        assert app.read(name) == mine
+        app.write(name, sides_of(mine)[0])
+
+
+def test_a_submodule_of_ones_own_is_kept_as_the_branch_has_it_that_changed_it(app: App, tmp_path: Path):
+    wish(app, "acme-a@v1")
+    app.sync()
+    app.git("config", "--file", ".gitmodules", "submodule.theirs.path", "theirs")
+    app.git("config", "--file", ".gitmodules", "submodule.theirs.url", "https://git.acme.example/theirs.git")
+    app.commit("Their own")
+    app.git("branch", "one")
+    wish(app, "acme-a@v1 acme-b@v1")
+    app.sync()
+    app.git("config", "--file", ".gitmodules", "submodule.third.path", "third")
+    app.git("config", "--file", ".gitmodules", "submodule.third.url", "https://git.acme.example/third.git")
+    app.commit("two")
+    app.git("branch", "two")
+    app.git("checkout", "--quiet", "one")
+    app.git("config", "--file", ".gitmodules", "submodule.theirs.url", "https://git.acme.example/other.git")
+    app.git("config", "--file", ".gitmodules", "submodule.more.path", "more")
+    app.git("config", "--file", ".gitmodules", "submodule.more.url", "https://git.acme.example/more.git")
+    app.commit("one")
+    assert ".gitmodules" in app.merge("two")
+    app.sync()
+    listed = app.git("config", "--file", ".gitmodules", "--get-regexp", "url").splitlines()
+    found = {line.split()[0].removesuffix(".url"): line.split()[1].rpartition("/")[2] for line in listed}
+    assert found == {
+        "submodule.theirs": "other.git",
+        "submodule.more": "more.git",
+        "submodule.third": "third.git",
+        "submodule.app/submodules/acme-a": "acme-a.git",
+        "submodule.app/submodules/acme-b": "acme-b.git",
+    }
+    assert app.git("ls-files", "--unmerged", ".gitmodules") == ""
 
 
 def test_a_branch_that_both_took_at_different_times_is_taken_as_git_merged_it(

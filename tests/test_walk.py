@@ -28,8 +28,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from killing import HOWS, Kill, install_watcher, run_until, wait_for_git
-from private_packages import config, merging
+from private_packages import config
 from private_packages import lock as locking
+from private_packages.files import sides_of
 from templates import ANSWERS, TOML, files_for
 
 from demo.git_host import GitHost
@@ -263,7 +264,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
                 for name in unmerged:
                     if name != locking.FILE and (clone.folder / name).is_file():
                         text = (clone.folder / name).read_text()
-                        (clone.folder / name).write_text(merging.sides_of(text)[0 if mine else 1])
+                        (clone.folder / name).write_text(sides_of(text)[0 if mine else 1])
                 if ".gitmodules" in unmerged:
                     clone.run("git", "add", ".gitmodules")
             self.judge(clone, clone.run(*COMMAND))

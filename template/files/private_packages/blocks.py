@@ -76,7 +76,7 @@ def write_block(path: Path, body: Sequence[str]) -> bool:
     if not there and not body:
         return False
     text, encoding = read_exactly(path) if there else ("", "utf-8")
-    if has_conflict(text):
+    if has_conflict(text) and not _is_in_block(text):
         raise Failure(
             f"{path.name} has merge conflicts; resolve them, then type `python -m private_packages sync`."
         )
@@ -94,6 +94,21 @@ def write_block(path: Path, body: Sequence[str]) -> bool:
     else:
         write_exactly(path, changed, encoding)
     return True
+
+
+def _is_in_block(text: str) -> bool:
+    """Tell whether all conflicts of a text lie in its block, which is written anew anyway."""
+    try:
+        found = _find(text)
+    except ValueError:
+        return False
+    if found is None:
+        return False
+    inside = text[found[0] : found[1]]
+    whole = len(re.findall("(?m)^<<<<<<< ", inside)) == len(
+        re.findall("(?m)^>>>>>>> ", inside)
+    )
+    return whole and not has_conflict(f"{text[: found[0]]}{text[found[1] :]}")
 
 
 def broken_marks(name: str, error: ValueError) -> Failure:

@@ -22,9 +22,11 @@ from private_packages.commands import (
     sync,
 )
 from private_packages.commands import exec as exec_command
+from private_packages.config import FILE, InConflict
 from private_packages.diagnosis import explain_local
 from private_packages.errors import Failure, GitError, WrongUsage
 from private_packages.files import why_not
+from private_packages.git import Git
 from private_packages.names import COMMAND
 from private_packages.output import Output
 
@@ -84,6 +86,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _open(
+    command: str, folder: Path, environ: Mapping[str, str], output: Output
+) -> App:
+    """Read the app; `sync` first resolves what two branches wanted. Raises `Failure` and OSError."""
+    try:
+        return open_app(folder, environ, output)
+    except InConflict:
+        if command != "sync":
+            raise
+        # Nobody else needs it, and every command would wait for it.
+        from private_packages.conflicts import resolve
+
+        resolve(folder, Git(environ))
+        output.say(f"  {FILE}: resolved as both branches want it")
+        return open_app(folder, environ, output)
+
+
 def main(
     arguments: Sequence[str],
     folder: Path = HERE,
@@ -106,7 +125,8 @@ def main(
     try:
         if sys.platform != "win32":
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-        return COMMANDS[options.command].run(open_app(folder, environ, output), options)
+        app = _open(options.command, folder, environ, output)
+        return COMMANDS[options.command].run(app, options)
     except WrongUsage as error:
         output.problem(str(error), "bad")
         return 2

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from private_packages import hosts
 from private_packages.errors import Failure
 from private_packages.files import has_conflict
-from private_packages.names import NAME_FORM, normalised, variables_of
+from private_packages.names import COMMAND, NAME_FORM, normalised, variables_of
 from private_packages.strategies import NAMES, strategy_of
 
 FILE = "private-packages.toml"
@@ -47,6 +47,10 @@ _REF = r"(?!.*(?:\.\.|//|/\.|\.lock(?:/|\Z)))[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-
 _SUBDIRECTORY = r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*"
 _ANSWERS_FILE = r"(?![A-Za-z]:|/|(?:.*/)?\.\.(?:/|\Z))[^\x00-\x1f\x7f\\]+"
 _LINE = r"[\x20-\x7e]+"
+
+
+class InConflict(Failure):
+    """A merge left its marks in the file."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +170,8 @@ def load(folder: Path) -> Config:
 def parse(text: str) -> Config:
     """Read the text of a private-packages.toml. Raises `Failure`."""
     if has_conflict(text):
-        raise Failure(
-            f"{FILE} has merge conflicts; resolve them: each package keeps one table [[packages]]."
+        raise InConflict(
+            f"{FILE} has merge conflicts; `{COMMAND} sync` resolves what is clear, and says who decides the rest."
         )
     try:
         data = tomllib.loads(text)

@@ -72,6 +72,27 @@ def has_conflict(text: str) -> bool:
     return re.search(r"(?m)^(?:<<<<<<<|>>>>>>>) ", text) is not None
 
 
+def sides_of(text: str) -> tuple[str, str]:
+    """Return what a text with conflicts is on our side, and on theirs; a common ancestor between is left out."""
+    ours: list[str] = []
+    theirs: list[str] = []
+    into: tuple[list[str], ...] = (ours, theirs)
+    for line in text.splitlines(keepends=True):
+        mark = line[:7]
+        if mark == "<" * 7:
+            into = (ours,)
+        elif mark == "|" * 7:
+            into = ()
+        elif mark == "=" * 7:
+            into = (theirs,)
+        elif mark == ">" * 7:
+            into = (ours, theirs)
+        else:
+            for side in into:
+                side.append(line)
+    return "".join(ours), "".join(theirs)
+
+
 def write_text(path: Path, text: str, *, private: bool = False) -> None:
     """Replace a file's text, with the line endings that it has; a new file gets line feeds.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
-from private_packages.files import has_conflict
+from private_packages.files import has_conflict, sides_of
 from private_packages.lock import Lock, Locked, LockedCommit
 from private_packages.strategies import strategy_of
 
@@ -37,27 +37,6 @@ def load(app: App) -> Lock:
         if len(set(map(_commit_of, entries))) > 1:
             merged.contested[key] = frozenset(map(_commit_of, entries))
     return merged
-
-
-def sides_of(text: str) -> tuple[str, str]:
-    """Return what a text with conflicts is on our side, and on theirs; a common ancestor between is left out."""
-    ours: list[str] = []
-    theirs: list[str] = []
-    into: tuple[list[str], ...] = (ours, theirs)
-    for line in text.splitlines(keepends=True):
-        mark = line[:7]
-        if mark == "<" * 7:
-            into = (ours,)
-        elif mark == "|" * 7:
-            into = ()
-        elif mark == "=" * 7:
-            into = (theirs,)
-        elif mark == ">" * 7:
-            into = (ours, theirs)
-        else:
-            for side in into:
-                side.append(line)
-    return "".join(ours), "".join(theirs)
 
 
 def _is_meant(app: App, key: str, side: Lock) -> bool:

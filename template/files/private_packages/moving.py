@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from private_packages.app import App
 
 
-def write_both(app: App, toml: str, answers: str) -> None:
+def write_both(folder: Path, answers_file: str, toml: str, answers: str) -> None:
     """Write both files; what has to follow stands in a journal until it is done. Raises OSError."""
-    journal = _journal(app)
+    journal = _journal(folder / answers_file)
     write_text(journal, json.dumps({"toml": _hash(toml), "answers": answers}))
-    write_text(app.folder / config.FILE, toml)
-    write_text(app.folder / app.config.answers_file, answers)
+    write_text(folder / config.FILE, toml)
+    write_text(folder / answers_file, answers)
     remove(journal)
 
 
 def finish(app: App) -> None:
     """Write the answers of a move that was killed when private-packages.toml was written already. Raises OSError."""
-    journal = _journal(app)
+    journal = _journal(app.folder / app.config.answers_file)
     if not journal.exists():
         return
     begun = json.loads(read_text(journal))
@@ -34,8 +34,8 @@ def finish(app: App) -> None:
     remove(journal)
 
 
-def _journal(app: App) -> Path:
-    return half_written(app.folder / app.config.answers_file, "moving")
+def _journal(answers: Path) -> Path:
+    return half_written(answers, "moving")
 
 
 def _hash(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from private_packages.blocks import block_in
 from private_packages.errors import Failure, Unreadable
 from private_packages.file_lines import needed_lines
-from private_packages.files import read_exactly
+from private_packages.files import read_exactly, sides_of
 from private_packages.package_files import is_installable
 from private_packages.project import file_of, manager_of
 from private_packages.strategies import strategy_of
@@ -35,6 +35,8 @@ def body(
     if manager_of(app):
         return [], []
     before = block_in(file_of(app.folder)) if former is None else former
+    # Of two branches, ours: what a package needed stays until that is fetched.
+    before = sides_of("\n".join(before))[0].splitlines()
     lines = [*option_lines(app), *_app_itself(app, before)]
     failed: list[tuple[str, str]] = []
     seen: set[str] = set()

@@ -9,7 +9,7 @@ from private_packages import lock as locking
 from private_packages import merging, moving
 from private_packages.config import SUBMODULES
 from private_packages.errors import GitError
-from private_packages.files import read_text
+from private_packages.files import has_conflict, read_text
 from private_packages.lock import Lock, LockedCommit
 from private_packages.report import Report
 from private_packages.repository import Repository, init_repository, open_repository
@@ -34,6 +34,15 @@ def synchronise(
     """
     report = Report()
     moving.finish(app)
+    answers = app.folder / app.config.answers_file
+    if answers.exists() and has_conflict(read_text(answers)):
+        # Rare, and not worth the time of every copy and update.
+        from private_packages.conflicts import resolve_answers
+
+        if problem := resolve_answers(app):
+            report.problems.append(problem)
+        else:
+            report.written.append(app.config.answers_file)
     lock = merging.load(app)
     before = lock.pop(anew, None)
     if isinstance(before, LockedCommit):

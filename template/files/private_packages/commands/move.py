@@ -187,7 +187,7 @@ def _write(
         )
     toml = changed.pop(app.folder / configuration.FILE)
     for answers in changed.values():
-        write_both(app, toml, answers)
+        write_both(app.folder, app.config.answers_file, toml, answers)
         return
     write_text(app.folder / configuration.FILE, toml)
 

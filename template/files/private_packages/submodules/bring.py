@@ -10,6 +10,7 @@ from private_packages.lock import Lock, LockedCommit
 from private_packages.names import normalised
 from private_packages.report import Report
 from private_packages.repository import Repository, open_repository
+from private_packages.submodules import unmerged
 from private_packages.submodules.alone import alone
 from private_packages.submodules.apply import apply
 from private_packages.submodules.gitdir import is_detached
@@ -46,6 +47,8 @@ def _bring(
 ) -> None:
     wanted = wanted_submodules(app.config, repository)
     current = read_current(repository, wanted, lock)
+    if current.unmerged and unmerged.resolve(repository, wanted):
+        current = read_current(repository, wanted, lock)
     if current.unmerged:
         report.problems.append(
             ".gitmodules has a merge conflict, so no submodule was changed. Resolve it, `git add .gitmodules`."
