@@ -43,11 +43,15 @@ ALL = os.environ.get("PRIVATE_PACKAGES_KILLS") == "all"
 
 @dataclass(frozen=True)
 class Scenario:
-    """From packages that are made and committed to what is wanted next; `command` is what is killed."""
+    """From packages that are made and committed to what is wanted next; `command` is what is killed.
+
+    `notes` is a package in whose folder lies a file of a person's that Git does not know.
+    """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
     command: tuple[str, ...] = (*COMMAND, "sync")
+    notes: str = ""
     kills: int = 21
     delays: tuple[float, ...] = (0.01, 0.03)
 
@@ -59,15 +63,15 @@ SCENARIOS = {
     "a package is added by a commit": Scenario((), ("acme-one@COMMIT",)),
     "three packages are added at once": Scenario((), ("acme-one@v1", "acme-two@main", "acme-three@COMMIT")),
     "a large package is moved": Scenario(
-        ("acme-large@v1",), ("acme-large@v2",), delays=(0.01, 0.03, 0.06, 0.1, 0.15, 0.2)
+        ("acme-large@v1",), ("acme-large@v2",), notes=LARGE_ONE, delays=(0.01, 0.03, 0.06, 0.1, 0.15, 0.2)
     ),
     "a package gets another address": Scenario(("acme-one@v1",), ("acme-one=acme-mirror@v1",)),
     "a package is dropped": Scenario(("acme-one@v1", "acme-two@v1"), ("acme-two@v1",)),
     "one is added, one is moved, one is dropped, and the index is asked": Scenario(
-        ("acme-one@v1", "acme-two@v1"), ("acme-two@v2", "acme-three@v1", "acme-units==2.1.0")
+        ("acme-one@v1", "acme-two@v1"), ("acme-two@v2", "acme-three@v1", "acme-units==2.1.0"), notes=TWO
     ),
     "the command moves a package": Scenario(
-        ("acme-one@v1",), ("acme-one@v2",), (*COMMAND, "move", "acme-one", "v2")
+        ("acme-one@v1",), ("acme-one@v2",), (*COMMAND, "move", "acme-one", "v2"), notes=ONE
     ),
 }
 
@@ -161,6 +165,8 @@ class Place:
             # What an installer leaves; Git ignores it there.
             (link.parent / "build").mkdir()
             (link.parent / "build" / "theirs.txt").write_text("kept\n")
+        if scenario.notes:
+            (begin / BELOW / scenario.notes / "notes.txt").write_text("Mine.\n")
         (begin / "theirs.txt").write_text("Nobody has added it yet.\n")
         if "move" not in scenario.command:
             wanted = render(self.template, folder / "wanted", **self.answers(scenario.after))
@@ -219,7 +225,9 @@ def walk(app: Path) -> Iterator[Path]:
             folders[:] = [one for one in folders if one not in (".git", ".venv", "private_packages")]
         if here.parent == app / BELOW:
             yield from (
-                here / one for one in files if one.startswith((".git.", ".git")) and "modules" not in one
+                here / one
+                for one in files
+                if (one.startswith((".git.", ".git")) and "modules" not in one) or one == "notes.txt"
             )
             folders[:] = [one for one in folders if one == "build"]
             continue
@@ -256,7 +264,9 @@ def place(
             "pyproject.toml": f'{BUILD}[project]\nname = "{name}"\nversion = "2.0"\n',
             f"{module}/new.py": "NEW = 1\n",
         }
-        commit(repository, second, tag="v2")
+        # Some go with it, which a checkout that broke off must not leave behind.
+        gone = dict.fromkeys(path for number, path in enumerate(files) if number % 14 == 4)
+        commit(repository, {**second, **gone}, tag="v2")
         commit(repository, {"README.md": "Ahead of all tags.\n"})
     shutil.copytree(root / "acme" / f"{ONE}.git", root / "acme" / "acme-mirror.git")
     index = tmp_path_factory.mktemp("index")

@@ -214,3 +214,64 @@ def test_a_commit_of_the_users_is_kept_in_every_kind_of_clone(
     assert app.git("-C", BEAMS, "cat-file", "-t", mine) == "commit"
     shutil.rmtree(app.folder / BEAMS)
     assert "commits that are on no server" in app.sync(fails=True)
+
+
+# ---------------------------------------------------------------------------
+# Files that Git does not know
+# ---------------------------------------------------------------------------
+
+
+def test_a_file_that_git_does_not_know_stays_where_it_is_when_a_package_moves(make: Callable[[str], App]):
+    app = make("v1")
+    mine = {
+        app.folder / BEAMS / name: f"{name}\n" for name in ("notes.txt", "data/mine.csv", "build/log.txt")
+    }
+    for path, text in mine.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    app.move("v1", "v2")
+    app.sync()
+    assert app.git("-C", BEAMS, "rev-parse", "HEAD") == app.on_server("rev-parse", "v2^{commit}")
+    assert {path: path.read_text() for path in mine} == mine
+    # Where the folder itself goes, they would be lost.
+    app.drop()
+    assert "it is not wanted any more, but app/submodules/acme-beams holds uncommitted changes" in app.sync(
+        fails=True
+    )
+    assert {path: path.read_text() for path in mine} == mine
+
+
+@pytest.mark.parametrize(
+    ("mine", "brought"),
+    [
+        ("notes.txt", "notes.txt"),
+        ("data", "data/table.csv"),
+        ("data/mine.csv", "data"),
+        ("Notes.txt", "notes.txt"),
+    ],
+    ids=[
+        "the same name",
+        "a folder of that name",
+        "a file of its folder's name",
+        "the same name on some disks",
+    ],
+)
+def test_a_file_that_git_does_not_know_is_named_where_the_wanted_commit_brings_one(
+    make: Callable[[str], App], host: GitHost, mine: str, brought: str
+):
+    app = make("v1")
+    commit(host.path_of("acme-beams"), {brought: "theirs\n"}, tag="v3")
+    path = app.folder / BEAMS / mine
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine\n")
+    app.move("v1", "v3")
+    before = app.git("-C", BEAMS, "rev-parse", "HEAD")
+    assert (
+        f"acme-beams: app/submodules/acme-beams/{mine} is not in Git, and v3 brings a file of that name; move yours away"
+        in app.sync(fails=True)
+    )
+    assert path.read_text() == "mine\n"
+    assert app.git("-C", BEAMS, "rev-parse", "HEAD") == before
+    path.rename(app.folder / "kept")
+    app.sync()
+    assert (app.folder / BEAMS / brought).read_text() == "theirs\n"

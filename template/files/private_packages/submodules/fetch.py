@@ -7,6 +7,7 @@ any is switched, and a killed run leaves nothing that a later one could mistake 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -31,13 +32,19 @@ from private_packages.submodules.plan import (
     OURS,
     Add,
     Fetching,
+    Module,
     Move,
     Populate,
     Replace,
     Wanted,
 )
-from private_packages.submodules.state import JOURNAL, Settings, has_files
-from private_packages.submodules.work import edited_in_half, work_in
+from private_packages.submodules.state import (
+    JOURNAL,
+    Settings,
+    has_files,
+    read_module,
+)
+from private_packages.submodules.work import edited_in_half, in_the_way, work_in
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -95,42 +102,66 @@ class Fetcher:
                 return self._clone_at(one, commit or one.package.ref)
             case Populate(_, commit, False):
                 if (folder / ".git").is_file():
-                    self._refuse_work(one, "another commit is pinned")
+                    self._refuse_work(one, "another commit is pinned", stays=True)
                     self._get(one, commit)
+                    self._refuse_in_the_way(one, commit)
                 return lambda: self._checkout(one, commit)
             case Populate(_, commit, True):
-                self._refuse_work(one, "its checkout broke off")
                 if (self.repository.module(one.path) / JOURNAL).exists():
-                    # The repository is whole; what Git ignores beside the package's files stays.
+                    # The repository is whole; what Git does not know beside the package's files stays.
                     self._get(one, commit)
+                    self._refuse_work(one, "its checkout broke off", goes_to=commit)
                     return lambda: self._checkout(one, commit)
+                self._refuse_work(one, "its checkout broke off")
                 return self._clone_at(one, commit)
             case Replace(_, keep) if keep:
                 self._refuse_work(one, "another address is wanted")
                 return self._clone_keeping(one, keep)
             case Move() if self.repository.module(one.path).is_dir():
-                self._refuse_work(one, "another ref is wanted")
+                why = "another ref is wanted"
+                if (self.repository.module(one.path) / JOURNAL).exists():
+                    commit = self._fetch_into(one)
+                    self._refuse_work(one, why, goes_to=commit)
+                    return lambda: self._checkout(one, commit)
+                whole = read_module(self.repository, one.path) is Module.READY
+                self._refuse_work(one, why, stays=whole)
                 commit = self._fetch_into(one)
+                if whole:
+                    self._refuse_in_the_way(one, commit)
                 return lambda: self._checkout(one, commit)
         self._refuse_work(one, "another ref is wanted")
         return self._clone_at(one, one.package.ref)
 
-    def _refuse_work(self, one: Wanted, why: str) -> None:
+    def _refuse_work(
+        self, one: Wanted, why: str, *, stays: bool = False, goes_to: str = ""
+    ) -> None:
         if not self.repository.module(one.path).exists() and not has_files(
             self.repository.top / one.path
         ):
             return
-        changed = edited_in_half(self.repository, one.path)
+        changed = edited_in_half(self.repository, one.path, goes_to)
         if changed:
             raise NotDone(
                 f"its checkout broke off, and {one.path}/{changed} is not as Git left it;"
                 " move that file away, so that the checkout can be finished"
             )
-        work = work_in(self.repository, one.path, self.fetched.get(one.path, ""))
+        fetched = self.fetched.get(one.path, "")
+        work = work_in(self.repository, one.path, fetched, stays=stays)
         if work:
             raise NotDone(
                 f"it holds {work}, so it stays as it is although {why or 'it has to be fetched again'};"
                 " push or discard them"
+            )
+
+    def _refuse_in_the_way(self, one: Wanted, commit: str) -> None:
+        """Git carries files that it does not know over to another commit, but one that has such a file itself."""
+        if not (self.repository.top / one.path / ".git").is_file():
+            return
+        name = in_the_way(self.repository, one.path, commit)
+        if name:
+            raise NotDone(
+                f"{one.path}/{name} is not in Git, and {one.package.ref or commit[:10]} brings a file of that name;"
+                " move yours away"
             )
 
     def _is_ours(self, one: Wanted) -> bool:
@@ -310,11 +341,16 @@ class Fetcher:
             self.repository.module(one.path),
         )
         folder.mkdir(parents=True, exist_ok=True)
+        broke_off = (module / JOURNAL).exists()
         write_text(module / JOURNAL, f"{commit}\n")
         write_link(folder, module)
         # Nothing of the run that left it lives: this one has the submodule to itself.
         remove(module / "index.lock")
         ref = one.package.ref if commit == "HEAD" else commit
+        if broke_off and not (module / "index").exists():
+            # So that the files of the commit before go which this one has not; all are known to be Git's.
+            with contextlib.suppress(GitError):
+                self.repository.in_module(one.path, "read-tree", "HEAD")
         try:
             self.app.git.run(
                 "checkout", "--quiet", "--force", "--detach", commit, cwd=folder

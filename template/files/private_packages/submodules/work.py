@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from private_packages.errors import GitError
-from private_packages.files import remove
+from private_packages.files import read_text, remove
 from private_packages.git import quoted
 from private_packages.submodules.plan import Module
-from private_packages.submodules.state import has_files, read_module
+from private_packages.submodules.state import JOURNAL, has_files, read_module
 
 if TYPE_CHECKING:
     from private_packages.repository import Repository
@@ -19,10 +21,13 @@ _MADE = ("commit", "merge", "rebase", "cherry-pick", "revert", "am", "pull")
 _NO_CACHES = ("--", ".", ":(exclude,glob)**/__pycache__/**")
 
 
-def work_in(repository: Repository, path: str, fetched: str = "") -> str:
+def work_in(
+    repository: Repository, path: str, fetched: str = "", *, stays: bool = False
+) -> str:
     """Return what would be lost with a submodule, beside what `edited_in_half` finds: a clause, or nothing.
 
     ``fetched`` is the commit that the lock says: it came from the server, whatever became of its branch there.
+    ``stays``: the folder does, so that files which Git does not know are not lost (see `in_the_way`).
     """
     module, folder = repository.module(path), repository.top / path
     whole = (folder / ".git").is_file() and (module / "HEAD").is_file()
@@ -32,13 +37,46 @@ def work_in(repository: Repository, path: str, fetched: str = "") -> str:
         return ""
     half = read_module(repository, path) is Module.HALF
     try:
-        status = ("status", "--porcelain", *_NO_CACHES)
+        untracked = ("--untracked-files=no",) if stays else ()
+        status = ("status", "--porcelain", *untracked, *_NO_CACHES)
         if whole and not half and repository.git.run(*status, cwd=folder):
             return "uncommitted changes"
         unpushed = _unpushed(repository, path, fetched)
     except GitError:
         return "" if half else "a repository that Git cannot read"
     return "commits that are on no server" if unpushed else ""
+
+
+def in_the_way(repository: Repository, path: str, commit: str) -> str:
+    """Return the first file that Git does not know and a commit would write over, or the empty string.
+
+    What installers leave is nobody's work. Raises `GitError`.
+    """
+    exclude = repository.module(path).resolve() / "info" / "exclude"
+    listed = repository.git.run(
+        *("ls-files", "--others", "-z", f"--exclude-from={exclude}", *_NO_CACHES),
+        cwd=repository.top / path,
+    )
+    names = [name for name in listed.split("\0") if name and not name.endswith("/")]
+    return next(_taken(repository, path, names, commit), "") if names else ""
+
+
+def _taken(
+    repository: Repository, path: str, names: Iterable[str], *commits: str
+) -> Iterator[str]:
+    """Yield the names of which one of the commits has a file, or a folder, or a file in place of their folder."""
+    files: set[str] = set()
+    for commit in commits:
+        listed = repository.in_module(
+            path, "ls-tree", "-r", "-z", "--name-only", commit
+        )
+        # Upper and lower case are the same on many a disk.
+        files |= {name.casefold() for name in listed.split("\0") if name}
+    folders = {str(parent) for file in files for parent in PurePosixPath(file).parents}
+    for name in names:
+        parents = {str(one) for one in PurePosixPath(name.casefold()).parents}
+        if name.casefold() in files | folders or parents & files:
+            yield name
 
 
 def _unpushed(repository: Repository, path: str, fetched: str) -> bool:
@@ -82,8 +120,10 @@ def _unpushed(repository: Repository, path: str, fetched: str) -> bool:
     return not made.isdisjoint(kept)
 
 
-def edited_in_half(repository: Repository, path: str) -> str:
+def edited_in_half(repository: Repository, path: str, goes_to: str = "") -> str:
     """Return the first file of a half-made submodule that Git did not write, or the empty string.
+
+    ``goes_to`` is the commit at which the folder stays: then only a file counts that this would write over.
 
     Git wrote what is a version of a file, or the beginning of one where it was killed. In what is no
     repository any more, a killed run has removed the files already.
@@ -110,9 +150,17 @@ def edited_in_half(repository: Repository, path: str) -> str:
         known = repository.in_module(
             path, "cat-file", "--batch-check", stdin=blobs
         ).splitlines()
-        for name, blob in zip(files, known, strict=True):
-            if blob.endswith(" missing") and not _is_beginning(repository, path, name):
-                return name
+        mine = [
+            name
+            for name, blob in zip(files, known, strict=True)
+            if blob.endswith(" missing") and not _is_beginning(repository, path, name)
+        ]
+        journal = repository.module(path) / JOURNAL
+        if mine and goes_to and journal.exists():
+            began = read_text(journal).strip()
+            with contextlib.suppress(GitError):
+                return next(_taken(repository, path, mine, "HEAD", began, goes_to), "")
+        return mine[0] if mine else ""
     return ""
 
 
