@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 from apps import ROOT, render
-from private_packages import files, machine
+from folder import put
+from private_packages import files, machine, manifest, renewal
 from private_packages.config import Index
 from private_packages.files import read_text, remove, write_text
 from private_packages.git import git_environment
@@ -109,6 +110,45 @@ def test_a_refusal_that_passes_is_waited_for(scanner: Counter[str], tmp_path: Pa
     remove(tmp_path / "other")
     assert list(tmp_path.iterdir()) == []
     assert scanner.total() == 0
+
+
+def test_the_renewal_of_the_command_waits_for_a_refusal_that_passes(scanner: Counter[str], tmp_path: Path):
+    """It has a writer of its own, because it may import nothing of the folder that it renews."""
+    folder = an_old_command(tmp_path, b"\n")
+    coming = folder / renewal.COMING
+    coming.mkdir(parents=True)
+    (coming / renewal.RELEASE).write_text("\n")
+    (coming / "names.py").write_text("# New.\n")
+    (coming / renewal.MANIFEST).write_text("0  names.py\n")
+    scanner["replace"] = scanner["unlink"] = 20
+    renewal.finish(folder)
+    assert (folder / "names.py").read_text() == "# New.\n"
+    assert not (folder / "gone.py").exists() and not coming.exists()
+    assert scanner.total() == 0
+
+
+def an_old_command(app: Path, ending: bytes) -> Path:
+    """A folder of the command that has an older file, and one that is gone today."""
+    folder = app / "private_packages"
+    shutil.copytree(manifest.HERE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "gone.py").write_text("# Old.\n")
+    (folder / "names.py").write_text("# Old.\n")
+    (folder / manifest.FILE).write_text("".join(f"{line}\n" for line in manifest.lines(folder)))
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes().replace(b"\n", ending))
+    return folder
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"], ids=["POSIX", "Windows"])
+def test_the_command_is_renewed_with_the_line_endings_that_it_has(tmp_path: Path, ending: bytes):
+    folder = an_old_command(tmp_path, ending)
+    assert list(put(tmp_path)) == []
+    assert manifest.by_name(manifest.lines(folder)) == manifest.recorded(manifest.HERE)
+    for name in ("names.py", manifest.FILE):
+        lines = (folder / name).read_bytes().splitlines(keepends=True)
+        assert {line[len(line.rstrip()) :] for line in lines} == {ending}
+    assert list(put(tmp_path)) == []
 
 
 def test_a_refusal_that_stays_is_an_error_that_leaves_everything_as_it_was(
