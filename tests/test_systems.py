@@ -83,11 +83,11 @@ def scanner(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     def refusing(name: str) -> None:
         act = getattr(Path, name)
 
-        def refuse(path: Path, *arguments: Path) -> object:
+        def refuse(path: Path, *arguments: Path, **options: bool) -> object:
             if refusals[name]:
                 refusals[name] -= 1
                 raise PermissionError(13, "The process cannot access the file", str(path))
-            return act(path, *arguments)
+            return act(path, *arguments, **options)
 
         monkeypatch.setattr(Path, name, refuse)
 
