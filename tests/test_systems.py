@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +23,7 @@ from folder import put
 from private_packages import files, machine, manifest, renewal
 from private_packages.config import Index
 from private_packages.files import read_text, remove, write_text
-from private_packages.git import git_environment
+from private_packages.git import end, git_environment, start
 from private_packages.submodules.gitdir import read_link, write_link
 from world import World, new_world
 
@@ -252,6 +253,26 @@ def test_the_app_s_own_code_uses_nothing_that_a_system_lacks(
         [sys.executable, "-m", *command], cwd=app, capture_output=True, text=True, check=False
     )
     assert "Success" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="taskkill asks nobody there")
+def test_a_command_that_is_given_up_ends_within_a_second_with_all_that_it_started(tmp_path: Path):
+    """Neither it nor its children answer a polite signal."""
+    pids = tmp_path / "pids"
+    inner = f"trap '' TERM INT HUP; echo $$ >> '{pids}'; sleep 300"
+    script = (
+        f"trap '' TERM INT HUP; sh -c \"{inner.replace('$', chr(92) + '$')}\" & echo $$ >> '{pids}'; wait"
+    )
+    process = start(["sh", "-c", script], tmp_path, os.environ)
+    while not pids.exists() or len(pids.read_text().split()) < 2:
+        time.sleep(0.01)
+    begin = time.monotonic()
+    end(process)
+    process.wait()
+    assert time.monotonic() - begin < 1
+    for pid in pids.read_text().split():
+        state = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True, check=False)
+        assert state.stdout.strip()[:1] in ("", "Z")
 
 
 def test_every_git_is_told_that_a_path_may_be_longer_than_windows_old_calls_allow():

@@ -17,6 +17,8 @@ from private_packages.errors import GitError
 
 # What a server may be silent, in seconds; PRIVATE_PACKAGES_TIMEOUT says otherwise.
 SILENCE = 15
+# What a process that is to end gets for that, in seconds, before it is killed with all that it started.
+_POLITE = 0.5
 # Variables of the caller's own repository would send Git to the wrong one.
 _REPOSITORY = (
     "GIT_DIR",
@@ -250,7 +252,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=3)
+        process.wait(timeout=_POLITE)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
