@@ -393,19 +393,22 @@ def test_whatever_happens_in_any_order_nothing_is_lost_and_a_good_sync_is_one(
         compileall.compile_dir(start / "private_packages", quiet=1)
         Clone(start).commit()
         number = int(WALKS or 3)
-        run_state_machine_as_test(
-            machine(world),
-            settings=settings(
-                max_examples=number,
-                stateful_step_count=20,
-                deadline=None,
-                derandomize=not WALKS,
-                database=None,
-                print_blob=True,
-                # Smaller examples would take hours: each step starts programs.
-                phases=(Phase.explicit, Phase.generate),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-        print(f"{world.steps} steps in {number} walks")
+        try:
+            run_state_machine_as_test(
+                machine(world),
+                settings=settings(
+                    max_examples=number,
+                    stateful_step_count=20,
+                    deadline=None,
+                    derandomize=not WALKS,
+                    database=None,
+                    print_blob=True,
+                    # Smaller examples would take hours: each step starts programs.
+                    phases=(Phase.explicit, Phase.generate),
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            # Also of those that somebody ends.
+            print(f"{world.steps} steps in up to {number} walks")
     assert world.steps >= number
