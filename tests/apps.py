@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -27,12 +28,12 @@ RENDERED = "template/files/{# rendered #}.{##}"
 # The command that runs the hook alone, in the app's folder.
 HOOK = (sys.executable, str(ROOT / "hooks" / "sync.py"))
 NO_PACKAGES: dict[str, Any] = {"strategies": []}
-CI_FILES = {
-    "github": ".github/workflows/ci.yml",
-    "gitlab": ".gitlab-ci.yml",
-    "azure": "azure-pipelines.yml",
-    "none": "",
+# What the template knows of each CI system, and the file of each.
+CI_SYSTEMS = {
+    one["key"]: one
+    for one in json.loads((ROOT / "template" / "ci" / "systems.json").read_text(encoding="utf-8"))
 }
+CI_FILES = {key: str(one["file"]) for key, one in CI_SYSTEMS.items()}
 
 
 def questions(template: Path = ROOT) -> list[str]:

