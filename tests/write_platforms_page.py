@@ -1,7 +1,7 @@
 """Write docs/platforms.md from its data: `uv run python tests/write_platforms_page.py`.
 
-The data are docs/platforms.yml and, for what the command and the questionnaire know of hosts,
-template/files/private_packages/hosts.json.
+The data are docs/platforms.yml; for what the command and the questionnaire know of hosts,
+template/files/private_packages/hosts.json; for the CI systems template/ci/systems.json.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "platforms.md"
 
 HEAD = """\
-<!-- Written by tests/write_platforms_page.py from platforms.yml and the command's hosts.json; change it there. -->
+<!-- Written by tests/write_platforms_page.py from platforms.yml, hosts.json and systems.json; change it there. -->
 
 # Platforms
 
@@ -51,10 +51,36 @@ packages too.
 """
 
 
+CI = """
+## CI
+
+The question `ci` gives a new app the file of its system. In each the job is one line, `python -m private_packages install
+--locked`; what is missing is said before Git or an index is asked anything. A pull request from a branch of the app's own
+repository is tested, because its commits are pushed; a fork's starts nothing, so that it meets no secret. On VIKTOR a tag
+is published, from the systems that VIKTOR's program knows, in an environment that asks a person once it is protected.
+
+| system | its file | how a private package's login gets there |
+|---|---|---|
+"""
+
+RUNS = """
+### What runs where
+
+| system | executed by the tests | only validated | neither |
+|---|---|---|---|
+"""
+
+
 def hosts() -> dict[str, dict[str, Any]]:
     """What hosts.json says, by key."""
     table = ROOT / "template" / "files" / "private_packages" / "hosts.json"
     return {one["key"]: one for one in json.loads(table.read_text(encoding="utf-8"))}
+
+
+def ci_systems() -> list[dict[str, Any]]:
+    """What template/ci/systems.json says of each CI system."""
+    table = ROOT / "template" / "ci" / "systems.json"
+    return [one for one in json.loads(table.read_text(encoding="utf-8")) if one["file"]]
 
 
 def platforms() -> list[dict[str, Any]]:
@@ -100,6 +126,12 @@ def section(platform: dict[str, Any]) -> str:
     )
 
 
+def ci_row(system: dict[str, Any]) -> str:
+    """How a login gets to the jobs of a CI system, with the sources."""
+    sources = ", ".join(f"[{title}]({url})" for title, url in system["sources"])
+    return f"| {system['title']} | `{system['file']}` | {system['login']} ({sources}) |\n"
+
+
 def page() -> str:
     """The whole text of docs/platforms.md."""
     listed = platforms()
@@ -116,6 +148,13 @@ def page() -> str:
             *(section(one) for one in listed if one["kind"] == "git"),
             INDEX,
             *(section(one) for one in listed if one["kind"] == "index"),
+            CI,
+            *(ci_row(one) for one in ci_systems()),
+            RUNS,
+            *(
+                f"| {one['title']} | {one['executed']} | {one['validated']} | {one['neither']} |\n"
+                for one in ci_systems()
+            ),
         ]
     )
 
