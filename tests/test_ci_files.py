@@ -32,6 +32,7 @@ from ci import (
     secrets_of,
     slug,
 )
+from templates import files_for
 
 from demo import runs
 from demo.cli import viktor_has_wheels
@@ -85,6 +86,8 @@ SHORT_LIVED: dict[str, dict[str, Any]] = {
         "index_url": "https://VssSessionToken:${ACME_PASSWORD}@pkgs.dev.azure.com/acme/Tools/_packaging/units/pypi/simple/",
     },
 }
+
+PAGE = "docs/private-packages.md"
 
 # Each system's checkers, as a command that takes files; none asks the network.
 ACTIONLINT = ["actionlint", "-no-color", "-shellcheck=", "-pyflakes="]
@@ -208,26 +211,49 @@ def publishes(app: Path) -> bool:
     return answered(app)["platform"] == "viktor" and CI_SYSTEMS[answered(app)["ci"]]["publishes"]
 
 
+def write(folder: Path, **answers: Any) -> Path:
+    """The folder of an app, with its answers, its CI file and its page; without Copier, which takes its time."""
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+    known = {
+        "app_name": folder.name,
+        "app_slug": folder.name,
+        "index_scope": "extra",
+        "python_version": questions["python_version"]["default"],
+        "uv_version": questions["uv_version"]["default"],
+        "submodule_packages": "",
+        "git_packages": "",
+        "index_packages": "",
+        "index_url": "",
+        **answers,
+    }
+    texts = files_for(PAGE, **known)
+    if CI_FILES[answers["ci"]]:
+        (texts[CI_FILES[answers["ci"]]],) = files_for("{{ ci_file }}", **known).values()
+    texts[".copier-answers.yml"] = yaml.safe_dump(known)
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
 @pytest.fixture(scope="module", params=list(CHECKERS))
-def rendered(
-    request: pytest.FixtureRequest, questionnaire: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[Path]:
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The apps of one CI system: each choice of packages, and for VIKTOR what makes its job differ."""
     folder = tmp_path_factory.mktemp(request.param)
     chosen = {"python": CHOICES, "viktor": {name: CHOICES[name] for name in ("none", "git", "mixed")}}
     return [
-        render(questionnaire, folder / f"{platform} {choice}", ci=request.param, platform=platform, **answers)
+        write(folder / f"{platform} {choice}", ci=request.param, platform=platform, **answers)
         for platform, choices in chosen.items()
         for choice, answers in choices.items()
     ]
 
 
 @pytest.fixture(scope="module")
-def short_lived(questionnaire: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+def short_lived(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
     """VIKTOR apps whose lines name what logs in for a job alone, by CI system and way."""
     folder = tmp_path_factory.mktemp("short-lived")
     return {
-        (ci, way): render(questionnaire, folder / f"{ci} {way}", ci=ci, platform="viktor", **answers)
+        (ci, way): write(folder / f"{ci} {way}", ci=ci, platform="viktor", **answers)
         for ci in CHECKERS
         for way, answers in SHORT_LIVED.items()
     }
@@ -235,15 +261,21 @@ def short_lived(questionnaire: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def whole(
-    questionnaire: Path, short_lived: dict[tuple[str, str], Path], tmp_path_factory: pytest.TempPathFactory
+    short_lived: dict[tuple[str, str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     """The CI file with everything in it, of each system; `github oidc` is GitHub's with short-lived logins."""
     folder = tmp_path_factory.mktemp("whole")
-    texts = {
-        ci: ci_text(render(questionnaire, folder / ci, ci=ci, platform="viktor", **CHOICES["mixed"]))
-        for ci in CHECKERS
-    }
+    texts = {ci: ci_text(write(folder / ci, ci=ci, platform="viktor", **CHOICES["mixed"])) for ci in CHECKERS}
     return {**texts, "github oidc": ci_text(short_lived["github", "app and aws"])}
+
+
+@pytest.mark.parametrize("ci", list(CHECKERS))
+def test_copier_renders_what_these_tests_look_at(questionnaire: Path, tmp_path: Path, ci: str):
+    answers = {"app_name": "my app", "ci": ci, "platform": "viktor", **SHORT_LIVED["app and aws"]}
+    app = render(questionnaire, tmp_path / "copier" / "my-app", **answers)
+    same = write(tmp_path / "written" / "my-app", **answers)
+    for file in (CI_FILES[ci], PAGE):
+        assert (app / file).read_text(encoding="utf-8") == (same / file).read_text(encoding="utf-8")
 
 
 # Each system's checkers
@@ -348,10 +380,10 @@ def test_a_publication_installs_the_same_way(rendered: list[Path]):
             assert lines[:2] == [f"python -m pip install {pinned_uv()}", INSTALL], app.name
 
 
-def test_the_page_of_an_app_without_ci_names_the_same_commands(questionnaire: Path, tmp_path: Path):
+def test_the_page_of_an_app_without_ci_names_the_same_commands(tmp_path: Path):
     for choice, answers in CHOICES.items():
-        app = render(questionnaire, tmp_path / choice, ci="none", **answers)
-        page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8").partition("## CI")[2]
+        app = write(tmp_path / choice, ci="none", platform="python", **answers)
+        page = (app / PAGE).read_text(encoding="utf-8").partition("## CI")[2]
         found = page.partition("```sh\n")[2].partition("```")[0].splitlines()
         wanted = ["python -m pip install uv", INSTALL, TEST]
         assert found == (wanted if answers["strategies"] else []), choice
@@ -397,6 +429,11 @@ def test_no_outsider_starts_a_job_and_none_has_more_rights_than_it_needs(
             wanted = {"contents": "read", **({"id-token": "write"} if by_id_token else {})}
             assert all(job["permissions"] == wanted for job in data["jobs"].values()), app.name
             assert text.count("persist-credentials: false") == text.count("uses: actions/checkout@")
+            # What a step hands on is hidden first.
+            hidden = re.findall(
+                r'(?m)^ +echo "::add-mask::\$token"\n +echo "token=\$token" >> "\$GITHUB_OUTPUT"', text
+            )
+            assert text.count("GITHUB_OUTPUT") == len(hidden), app.name
             used = re.findall(r"uses: (.*)", text)
             assert used
             assert all(re.fullmatch(r"[a-z/-]+@[0-9a-f]{40} # v[0-9.]+", one) for one in used)
@@ -448,7 +485,7 @@ def test_only_viktor_publishes_and_only_tags_of_a_repository_that_names_its_envi
     for app in rendered:
         ci, text = answered(app)["ci"], ci_text(app)
         assert ("ci-publish" in text) == publishes(app), app.name
-        page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
+        page = (app / PAGE).read_text(encoding="utf-8")
         by_hand = "so there is no job that publishes" in page
         if not publishes(app):
             # The page of an app without packages has no section on CI.
@@ -472,11 +509,11 @@ def test_only_viktor_publishes_and_only_tags_of_a_repository_that_names_its_envi
         assert job["environment"] == "viktor"
 
 
-def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(questionnaire: Path, tmp_path: Path):
+def test_tokens_that_ci_gives_by_itself_are_taken_and_not_asked_for(tmp_path: Path):
     def made(ci: str, login: str) -> tuple[str, str]:
         line = f"acme-beams @ git+https://{login}@git.acme.example/acme/beams.git@v1"
-        app = render(questionnaire, tmp_path / ci, ci=ci, strategies=["git"], git_packages=line)
-        return ci_text(app), (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
+        app = write(tmp_path / ci, ci=ci, platform="python", strategies=["git"], git_packages=line)
+        return ci_text(app), (app / PAGE).read_text(encoding="utf-8")
 
     assert "SYSTEM_ACCESSTOKEN: $(System.AccessToken)" in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[0]
     assert "Edit > Variables" not in made("azure", "pat:${SYSTEM_ACCESSTOKEN}")[1]
@@ -505,7 +542,7 @@ def test_the_page_says_what_a_short_lived_login_needs_and_asks_for_no_secret_tha
     }
     for (ci, way), app in short_lived.items():
         text = ci_text(app)
-        page = (app / "docs" / "private-packages.md").read_text(encoding="utf-8")
+        page = (app / PAGE).read_text(encoding="utf-8")
         section = page.partition("\n## CI\n")[2].partition("\n## ")[0]
         read = set(re.findall(r"\bPACKAGES_(?!ID_TOKEN)[A-Z_]+", text))
         assert read == set(wanted.get((ci, way), [])), (ci, way)
@@ -525,13 +562,11 @@ def test_the_page_says_what_a_short_lived_login_needs_and_asks_for_no_secret_tha
         "acme-loads @ git+https://oauth2:${ACME_TOKEN}@gitlab.com/acme/loads@v1",
     ],
 )
-def test_a_variable_of_two_owners_or_two_hosts_comes_from_no_app(
-    questionnaire: Path, tmp_path: Path, line: str
-):
+def test_a_variable_of_two_owners_or_two_hosts_comes_from_no_app(tmp_path: Path, line: str):
     """An installation of a GitHub App is of one owner, and its token opens no other host."""
     first = "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1.2.3"
-    app = render(
-        questionnaire, tmp_path / "app", ci="github", strategies=["git"], git_packages=f"{first}\n{line}"
+    app = write(
+        tmp_path / "app", ci="github", platform="python", strategies=["git"], git_packages=f"{first}\n{line}"
     )
     assert "ACME_TOKEN: ${{ secrets.ACME_TOKEN }}" in ci_text(app)
     assert "create-github-app-token" not in ci_text(app)
