@@ -8,7 +8,7 @@ import subprocess
 import sysconfig
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,12 @@ def bitbucket_steps(data: Any, job: str, given: Mapping[str, str]) -> Iterator[S
     yield Step("\n".join(step["script"]), ("bash", "-e", "-c"), {**given})
 
 
+def page_steps(page: str) -> Iterator[Step]:
+    """Without a CI system, what the page says that a job types."""
+    for line in page.partition("## CI")[2].partition("```sh\n")[2].partition("```")[0].splitlines():
+        yield Step(line, ("bash", "-e", "-c"), {})
+
+
 STEPS = {
     "github": actions_steps,
     "gitlab": gitlab_steps,
@@ -203,6 +209,9 @@ SEES_ALL = ("gitlab", "bitbucket")
 
 def steps(app: Path, job: str, given: Mapping[str, str]) -> list[Step]:
     """The shell steps of a job, with the secrets and variables that somebody has given to the CI system."""
+    if answered(app)["ci"] == "none":
+        page = (app / PAGE).read_text(encoding="utf-8")
+        return [replace(step, env=dict(given)) for step in page_steps(page)]
     return list(STEPS[answered(app)["ci"]](yaml.safe_load(ci_text(app)), job, given))
 
 
@@ -383,8 +392,7 @@ def test_a_publication_installs_the_same_way(rendered: list[Path]):
 def test_the_page_of_an_app_without_ci_names_the_same_commands(tmp_path: Path):
     for choice, answers in CHOICES.items():
         app = write(tmp_path / choice, ci="none", platform="python", **answers)
-        page = (app / PAGE).read_text(encoding="utf-8").partition("## CI")[2]
-        found = page.partition("```sh\n")[2].partition("```")[0].splitlines()
+        found = [step.script for step in steps(app, "test", {})]
         wanted = ["python -m pip install uv", INSTALL, TEST]
         assert found == (wanted if answers["strategies"] else []), choice
 
@@ -575,7 +583,18 @@ def test_a_variable_of_two_owners_or_two_hosts_comes_from_no_app(tmp_path: Path,
 # The steps, run: of the systems whose file nothing here can execute as a whole.  GitHub's and Forgejo's are in
 # test_act.py, GitLab's in test_gitlab_ci.py.
 
-STEP_BY_STEP = ("azure", "bitbucket")
+EXECUTED = ("github", "forgejo", "gitlab")
+STEP_BY_STEP = ("azure", "bitbucket", "none")
+
+
+def test_every_ci_system_of_the_question_is_checked_and_run():
+    assert set(CHECKERS) == {key for key, one in CI_SYSTEMS.items() if one["file"]}
+    assert {*STEP_BY_STEP, *EXECUTED} == set(CI_SYSTEMS)
+    for key, one in CI_SYSTEMS.items():
+        told = bool(
+            one["login"] and one["executed"] and one["validated"] and one["neither"] and one["sources"]
+        )
+        assert told == (key != "none"), key
 
 
 def perform(step: Step, app: Path, machine: Machine) -> subprocess.CompletedProcess[str]:

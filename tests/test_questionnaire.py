@@ -207,6 +207,11 @@ def test_the_variables_are_listed_once_in_the_order_of_the_lines(questionnaire: 
         ("a-b @ https://gitlab.example.com/a/b.git", "gitlab"),
         ("a-b @ https://pat:${T}@dev.azure.com/a/b/_git/c", "azure"),
         ("a-b @ https://github.com/a/gitlab.git", "github"),
+        ("a-b @ https://x-token-auth:${T}@bitbucket.org/a/b.git", "bitbucket"),
+        # Pipelines are of Bitbucket Cloud; a server of one's own has none.
+        ("a-b @ https://bitbucket.example.com/a/b.git", "github"),
+        ("a-b @ https://codeberg.org/a/b.git", "forgejo"),
+        ("a-b @ https://gitea.example.com/a/b.git", "forgejo"),
     ],
 )
 def test_the_ci_system_is_inferred_from_the_hosts(questionnaire: Path, tmp_path: Path, line: str, ci: str):
