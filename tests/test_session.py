@@ -122,7 +122,7 @@ def test_it_holds_no_secret_and_nothing_of_the_machine_that_recorded_it(picture:
     logins = re.findall(r"://([^\s/@]+)@", shown)
     # One token is typed to be refused; it opens nothing.
     assert set(logins) == {
-        *("git", "x-access-token:${TOKEN}", "x-access-token:${ACME_TOKEN}", "${ACME_USER}:${ACME_PASSWORD}"),
+        *("x-access-token:${TOKEN}", "x-access-token:${ACME_TOKEN}", "${ACME_USER}:${ACME_PASSWORD}"),
         "x-access-token:my-own-token",
     }
     addresses = set(re.findall(r"https?://(?:[^\s/@]+@)?([\w.:-]+)", shown))
