@@ -47,7 +47,7 @@ GIT_NAME, INDEX_NAME = "https://code.acme.test", "https://pkgs.acme.test"
 ENTER, ALT_ENTER, UP, DOWN, BACKSPACE = "\r", "\x1b\r", "\x1b[A", "\x1b[B", "\x7f"
 # How prompt_toolkit ends what it draws; then the question listens.
 LISTENING = "\x1b[?7h"
-STATUS, CONTENT = "python -m private_packages", "Everything is as wanted."
+STATUS, CONTENT = "python -m private_packages", "Everything is as it should be."
 PROMPT = "\x1b[1;32m$\x1b[0m "
 # What Copier puts in front of a question.
 QUESTION = "🎤"

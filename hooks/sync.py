@@ -58,7 +58,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         if is_first(Path.cwd()) and load(Path.cwd()).start == "existing":
             look_at(Path.cwd(), environ, output)
         for name in put(Path.cwd()):
-            output.say(f"  private_packages/{name}: your edit gave way to the template's file; Git has it")
+            output.say(
+                f"  private_packages/{name}: your edit was replaced by the template's file; Git has it"
+            )
         app = open_app(Path.cwd(), environ, output)
         report = synchronise(app, make_repository=app.config.start == "new")
     except Refused as error:

@@ -54,7 +54,7 @@ def test_the_app_is_installed_in_one_line_runs_and_passes_its_tests(
     assert "made the virtual environment .venv" in installed
     started = runs.start(app, platform)
     if choice != "none":
-        assert "Everything is as wanted." in installed
+        assert "Everything is as it should be." in installed
         if platform == "python":
             for version in ("acme-beams: 1.2.3", "acme-units: 2.1.0", "acme-loads: 0.9.0"):
                 assert version in started

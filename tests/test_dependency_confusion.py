@@ -1200,9 +1200,9 @@ LINES: dict[str, Line] = {
     "an option in an included file": Line(
         included("--pre\n"), r"other\.txt:1: `--pre` is an option", wants="pre-release"
     ),
-    "an address without a name": Line(written(THEIRS), "is no plain requirement"),
-    "a path": Line(the_stranger_s_file("./"), "is no plain requirement"),
-    "a file": Line(the_stranger_s_file(""), "is no plain requirement"),
+    "an address without a name": Line(written(THEIRS), "is not a plain requirement"),
+    "a path": Line(the_stranger_s_file("./"), "is not a plain requirement"),
+    "a file": Line(the_stranger_s_file(""), "is not a plain requirement"),
     "a folder to be built": Line(
         a_folder_of_the_stranger_s, r"installs \./other, which is no submodule of the answers", "runs"
     ),
@@ -1213,7 +1213,7 @@ LINES: dict[str, Line] = {
     ),
     # It steers a build, which nobody vouches for either.
     "settings of a build": Line(
-        written("harmless==1.0 --config-settings=a=b"), "is no plain requirement", "private", "pre-release"
+        written("harmless==1.0 --config-settings=a=b"), "is not a plain requirement", "private", "pre-release"
     ),
     "another encoding": Line(in_another_encoding, "requirements.txt is no UTF-8"),
     "a constraint": Line(

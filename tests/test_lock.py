@@ -152,7 +152,7 @@ class TestTheFile:
     def test_a_merge_conflict_is_told_as_one(self):
         text = locking.dump([BEAMS]).replace("ref =", "<<<<<<< ours\nref =")
         with pytest.raises(
-            Failure, match=r"has merge conflicts; `python -m private_packages sync` writes it anew"
+            Failure, match=r"has merge conflicts; `python -m private_packages sync` writes it again"
         ):
             locking.parse(text)
 

@@ -27,7 +27,7 @@ A = "app/submodules/acme-a"
 BEAMS, UNITS = "app/submodules/acme-beams", "app/submodules/acme-units"
 SYNC = "python -m private_packages sync"
 COMMAND = (sys.executable, "-m", "private_packages")
-# `sync` reads it, too, and writes it anew.
+# `sync` reads it, too, and writes it again.
 LOCK_READERS = ("status", "check", "install", "install --locked")
 
 Done = subprocess.CompletedProcess[str]

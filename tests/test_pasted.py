@@ -313,7 +313,7 @@ class TestAnAppOfPastedLines:
             assert text in (app / ".copier-answers.yml").read_text(encoding="utf-8")
             done = typed(app, "python -m private_packages install")
             assert done.returncode == 0, done.stderr + done.stdout
-            assert "Everything is as wanted." in done.stdout
+            assert "Everything is as it should be." in done.stdout
             done = typed(
                 app,
                 "python -m private_packages exec python -c 'import acme_units; print(acme_units.__file__)'",

@@ -166,7 +166,7 @@ class Project:
         assert self.printed() == [f"{COMMAND} exec {INSTALLS[self.manager]}"]
         self.type(f"{COMMAND} exec {CHECKS[self.manager]}")
         status = self.type(f"{COMMAND} status")
-        assert status.endswith("Everything is as wanted.\n"), status
+        assert status.endswith("Everything is as it should be.\n"), status
         # The user's own lines are there, and their app starts.
         assert run_git("-C", self.folder, "diff", "--numstat", "pyproject.toml").split()[1] == "0"
         assert self.type(f"{COMMAND} exec python {shlex.join(self.shape.start)}").strip() == self.shape.says

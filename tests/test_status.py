@@ -74,7 +74,7 @@ class Installed:
         """`status` says to type this command; typed, everything is as wanted."""
         assert self.says().rstrip().endswith(f"\nType: {command}")
         self.types(command)
-        assert self.type(STATUS).stdout.rstrip().endswith("Everything is as wanted."), self.says()
+        assert self.type(STATUS).stdout.rstrip().endswith("Everything is as it should be."), self.says()
 
     def commit(self) -> None:
         """Commit everything."""
@@ -198,7 +198,7 @@ def test_values_that_the_next_install_needs_are_told_and_nothing_is_wrong(
     done = app.type(STATUS, ACME_USER="", ACME_PASSWORD="")
     assert done.returncode == 0
     assert done.stdout.endswith(
-        f"Everything is as wanted.\nThe next install needs ACME_USER and ACME_PASSWORD: {LOGIN}\n"
+        f"Everything is as it should be.\nThe next install needs ACME_USER and ACME_PASSWORD: {LOGIN}\n"
     )
 
 
@@ -543,7 +543,7 @@ def test_a_file_of_the_unit_that_is_missing(app: Installed, name: str):
     assert done.returncode == 1
     assert TAKE_BACK in done.stdout + done.stderr
     app.types(TAKE_BACK)
-    assert app.types(STATUS).endswith("Everything is as wanted.\n")
+    assert app.types(STATUS).endswith("Everything is as it should be.\n")
 
 
 def test_every_variable_without_a_value_is_named_at_once_and_comes_first(

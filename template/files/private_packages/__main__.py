@@ -19,7 +19,7 @@ try:
     from private_packages.cli import main
 except ImportError as error:
     sys.exit(
-        f"private_packages is not whole ({error}); take it back with `git checkout HEAD -- private_packages`."
+        f"private_packages is incomplete ({error}); take it back with `git checkout HEAD -- private_packages`."
     )
 except OSError as error:
     sys.exit(

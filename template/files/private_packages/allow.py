@@ -42,7 +42,7 @@ def load(folder: Path) -> Allowed:
         data = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
         unknown = set(data) - {"build", "options", "secrets"}
         if unknown:
-            raise ValueError(f"[[{min(unknown)}]] is none of its tables")
+            raise ValueError(f"[[{min(unknown)}]] is not one of its tables")
         return Allowed(
             build=frozenset(
                 normalised(_text(one, "name")) for one in data.get("build", [])

@@ -134,7 +134,7 @@ def load(folder: Path) -> Lock:
 def parse(text: str) -> Lock:
     """Read the text of a private-packages.lock. Raises `Failure`."""
     if has_conflict(text):
-        raise Failure(f"{FILE} has merge conflicts; `{COMMAND} sync` writes it anew.")
+        raise Failure(f"{FILE} has merge conflicts; `{COMMAND} sync` writes it again.")
     try:
         data = tomllib.loads(text)
         if data.get("format") != FORMAT:

@@ -47,7 +47,7 @@ def namesakes(
             return _namesake(app, uv, python, locked, requirement)
         except UvFailed as error:
             what = "more than the lock knows" if alone else "it, too"
-            text = f"nobody can say whether {'the private' if alone else 'a public'} index offers {what}: {error}"
+            text = f"it is unknown whether {'the private' if alone else 'a public'} index offers {what}: {error}"
             return Finding("cannot-ask", one.name, text.rstrip("."))
 
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool, uv.stopping():

@@ -47,7 +47,8 @@ def remove_unit(app: App) -> int:
     report.show(app.output)
     if report.problems:
         app.output.problem(
-            f"The unit stays. Then type `{COMMAND} sync --remove` again.", "bad"
+            f"The private packages stay. Then type `{COMMAND} sync --remove` again.",
+            "bad",
         )
         return 1
     for path in (

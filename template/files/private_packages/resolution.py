@@ -304,7 +304,9 @@ def _requirement(app: App, lock: Lock, line: Line) -> str:
     found = _NAMED.fullmatch(line.text)
     if found is None or " --" in line.text:
         raise _unvouched(
-            line, "is no plain requirement with a name", "write it as `name==version`"
+            line,
+            "is not a plain requirement with a name",
+            "write it as `name==version`",
         )
     package = app.config.named(found[1])
     direct = _DIRECT.fullmatch(line.text)

@@ -73,7 +73,7 @@ def run(app: App, options: argparse.Namespace) -> int:
     prove(app, locked=options.locked)
     names = [one.name for one in app.config.packages]
     app.output.say(
-        f"ok: {listed(names)} come from their private places."
+        f"ok: {listed(names)} come from their own repository or index."
         if names
         else "ok: nothing is private.",
         "good",
@@ -342,7 +342,7 @@ def strangers(
     resolution: Resolution,
     allowed: Allowed,
 ) -> Iterator[Finding]:
-    """Find private names that would not come from their private places, and what would be built unasked."""
+    """Find private names that would not come from their own repository or index, and what would be built unasked."""
     for one in resolution.pinned:
         key = normalised(one.name)
         owned = key in known or key.startswith(app.config.private_prefixes)

@@ -165,7 +165,7 @@ def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None
         )
     if not findings:
         if packages:
-            output.say("Everything is as wanted.", "good")
+            output.say("Everything is as it should be.", "good")
         if missing:
             output.say(f"The next install needs {listed(missing)}: {LOGIN}", "aside")
         return

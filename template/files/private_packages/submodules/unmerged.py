@@ -31,7 +31,7 @@ def resolve(repository: Repository, wanted: Sequence[Wanted]) -> bool:
     def decide(key: str) -> str | None:
         below = key.startswith(f'[submodule "{quoted(repository.below)}')
         if below and all(_MANAGED.search(side[key]) for side in sides if key in side):
-            # The plan writes it anew if it is wanted.
+            # The plan writes it again if it is wanted.
             return None
         raise Unclear
 
