@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,8 @@ from private_packages.findings import INSTALL, LOGIN, SYNC
 from private_packages.names import COMMAND, listed
 from private_packages.viktor import entry_of, import_line, imports_finder
 
-# What works at the top of a repository alone.
-_FOR_THE_TOP = (".github/workflows/ci.yml", ".gitlab-ci.yml", "azure-pipelines.yml", "renovate.json")
+# The template's CI systems, with the file of each (template/macros/ci.jinja says what else).
+_CI_SYSTEMS = Path(__file__).resolve().parents[1] / "template" / "ci" / "systems.json"
 # What a line is, for its colour.
 Line = tuple[str, str]
 
@@ -85,8 +86,11 @@ def commands(app: App, environ: Mapping[str, str], *, update: bool) -> Iterator[
 def _at_the_top(folder: Path) -> Iterator[str]:
     """Say which files belong to the top of a larger repository, where CI systems and Renovate look for them."""
     top = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
-    names = [name for name in _FOR_THE_TOP if (folder / name).is_file()]
-    if top != folder and names:
+    if top == folder:
+        return
+    files = [one["file"] for one in json.loads(_CI_SYSTEMS.read_text(encoding="utf-8")) if one["file"]]
+    names = [name for name in (*files, "renovate.json") if (folder / name).is_file()]
+    if names:
         yield f"# move {listed(names)} to the top of the repository, and let its steps run in {folder.relative_to(top).as_posix()}"
 
 
