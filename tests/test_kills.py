@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 TOKEN = "SENTINEL-git-token-1147"
 BELOW = "app/submodules"
 COMMAND = (sys.executable, "-m", "private_packages")
-LARGE = 2_000
+LARGE = 6_000
 # A package that is built without any index.
 BUILD = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
 # How many kills: every moment of every scenario, by every signal, with PRIVATE_PACKAGES_KILLS=all.
@@ -63,7 +63,7 @@ SCENARIOS = {
     "a package is added by a commit": Scenario((), ("acme-one@COMMIT",)),
     "three packages are added at once": Scenario((), ("acme-one@v1", "acme-two@main", "acme-three@COMMIT")),
     "a large package is moved": Scenario(
-        ("acme-large@v1",), ("acme-large@v2",), notes=LARGE_ONE, delays=(0.01, 0.03, 0.06, 0.1, 0.15, 0.2)
+        ("acme-large@v1",), ("acme-large@v2",), notes=LARGE_ONE, kills=12, delays=(0.02, 0.08, 0.2)
     ),
     "a package gets another address": Scenario(("acme-one@v1",), ("acme-one=acme-mirror@v1",)),
     "a package is dropped": Scenario(("acme-one@v1", "acme-two@v1"), ("acme-two@v1",)),
