@@ -726,7 +726,7 @@ def test_when_the_limit_is_over_no_process_of_git_s_lives_on(
     answers = {"strategies": [strategy], f"{strategy}_packages": line}
     app = render(place.template, tmp_path / "my-app", **answers)
     said = place.sync(app).stderr
-    assert f"{ODD}: ssh.acme.example stopped answering for 1 second" in said
+    assert f"{ODD}: ssh.acme.example port 22 stopped answering for 1 second" in said
     assert end_soon(ssh_that_sleeps)
 
 
@@ -743,7 +743,7 @@ def test_the_check_ends_what_it_started_when_a_host_is_silent(
     )
     done = place.run(app, *COMMAND, "check")
     assert done.returncode == 1
-    assert f"STOP {ODD}: ssh.acme.example stopped answering for 1 second" in done.stderr
+    assert f"STOP {ODD}: ssh.acme.example port 22 stopped answering for 1 second" in done.stderr
     assert end_soon(ssh_that_sleeps)
 
 
@@ -1028,11 +1028,15 @@ URL = "https://git.acme.example:8443/acme/beams.git"
 @pytest.mark.parametrize(
     ("stderr", "url", "words"),
     [
-        ("git@github.com: Permission denied (publickey).", "git@github.com:a/b.git", "ssh -T git@github.com"),
+        (
+            "git@github.com: Permission denied (publickey).",
+            "git@github.com:a/b.git",
+            "try `git ls-remote git@github.com:a/b.git`",
+        ),
         (
             "Host key verification failed.",
             "ssh://git@git.acme.example/a/b.git",
-            "ssh -T git@git.acme.example",
+            "type `git ls-remote ssh://git@git.acme.example/a/b.git`",
         ),
         ("fatal: could not read Username for 'https://x'", URL, "wants a login"),
         ("fatal: sha1 file 'index.lock' write error. Out of diskspace", URL, "the disk is full"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from private_packages.names import listed
+from private_packages import ssh
+from private_packages.names import listed, without_login
 
 if TYPE_CHECKING:
     from private_packages.errors import GitError
@@ -35,7 +37,7 @@ _HERE: tuple[tuple[str, str], ...] = (
         "Git could not write its files; make room if the disk is full",
     ),
     (
-        r"Read-only file system|Permission denied(?! \(publickey)|could not create",
+        r"Read-only file system|Permission denied|could not create",
         "the folder cannot be written to; make it writable",
     ),
 )
@@ -49,13 +51,18 @@ _THERE: tuple[tuple[str, str], ...] = (
         "{host} refuses connections; see whether it is up, or join the company network",
     ),
     (
+        r"certificate (?:is )?not (?:yet valid|yet activated|activated)|certificate not activated",
+        "the TLS certificate of {host} is not valid yet; set this machine's clock, if that is wrong",
+    ),
+    (
+        r"certificate (?:has |is )?expired|expiration date has passed",
+        "the TLS certificate of {host} has expired; set this machine's clock, if that is wrong,"
+        " or ask whoever runs the host",
+    ),
+    (
         r"SSL|certificate|TLS",
         "the TLS certificate of {host} cannot be verified; install your company's certificate,"
         " or set http.sslCAInfo in Git's configuration",
-    ),
-    (
-        r"Permission denied \(publickey|Could not read from remote repository|Host key verification failed",
-        "SSH to {host} was refused; try `ssh -T {ssh_host}`, which shows the reason, and add your key there",
     ),
     (
         r"could not read (?:Username|Password)|Authentication failed|returned error: 401",
@@ -97,33 +104,60 @@ _THERE: tuple[tuple[str, str], ...] = (
 
 def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
     """Return one clause, cause and cure, for a failed network command on ``url``."""
-    found = re.match(r"(?:\w+://)?(?:[^@/]*@)?([^/]*?)(?::(?!\d)|/|$)", url)
-    host = found[1] if found else url
+    nested = re.search(r"clone of '(.*)' into submodule path '", error.stderr)
+    if nested is None:
+        return _explain(error, url, _login(error, url, variables))
+    inner = without_login(nested[1])
+    login = _login(error, url, variables)
+    if _host(inner) != _host(url):
+        login = (
+            f"{_host(inner)} wants a login, and no package of this app has one for it;"
+            " log in there with your Git credential helper"
+        )
+    name = re.search(r"Failed to clone '(.*)'", error.stderr)
+    return f"its own submodule {name[1] if name else inner}: {_explain(error, inner, login)}"
+
+
+def _explain(error: GitError, url: str, login: str) -> str:
+    host = ssh.place(error.stderr, url) if ssh.is_ssh(url) else _host(url)
     if error.stalled_after is not None:
         seconds = f"{error.stalled_after} second{'s' * (error.stalled_after > 1)}"
         return f"{host} stopped answering for {seconds}; try again later"
-    if variables:
-        login = (
-            f"{host} refused the login in {listed(list(variables))};"
-            " set a valid token that may read the repository"
-        )
-    else:
-        login = (
-            f"{host} wants a login; write `${{USER}}:${{TOKEN}}@` before the host,"
-            " or log in with your Git credential helper"
-        )
+    status = re.search(r"returned error: (\d{3})", error.stderr)
+    sentence = _known((*_HERE, *_THERE), error).format(
+        host=host, login=login, status=status[1] if status else "5xx"
+    )
+    return (
+        _locked(error)
+        or ssh.explain(error.stderr, url)
+        or sentence
+        or _last_word(error)
+    )
+
+
+def _login(error: GitError, url: str, variables: Sequence[str]) -> str:
+    """Return the clause for a host that wants another login than it got."""
+    host = _host(url)
     redirected = re.search(r" for '\w+://(?:[^@/']*@)?([^/']+)", error.stderr)
     if redirected and redirected[1] != host:
-        login = (
+        return (
             f"{host} sends Git on to {redirected[1]}, which wants a login of its own;"
             " write the new address with that login"
         )
-    status = re.search(r"returned error: (\d{3})", error.stderr)
-    ssh_host = (re.search(r"(?:ssh://)?([^/:]+@[^/:]+)", url) or [host, host])[1]
-    sentence = _known((*_HERE, *_THERE), error).format(
-        host=host, login=login, status=status[1] if status else "5xx", ssh_host=ssh_host
+    if variables:
+        return (
+            f"{host} refused the login in {listed(list(variables))};"
+            " set a valid token that may read the repository"
+        )
+    return (
+        f"{host} wants a login; write `${{USER}}:${{TOKEN}}@` before the host,"
+        " or log in with your Git credential helper"
     )
-    return _locked(error) or sentence or _last_word(error)
+
+
+def _host(url: str) -> str:
+    """Return the host of an address, with its port where that is written."""
+    return urlsplit(url).netloc.rpartition("@")[2] or url
 
 
 def explain_local(error: GitError) -> str:
@@ -134,6 +168,12 @@ def explain_local(error: GitError) -> str:
 def is_redirect(error: GitError) -> bool:
     """Tell whether the server redirects and Git was told not to follow."""
     return re.search(r"returned error: 3\d\d", error.stderr) is not None
+
+
+def is_login_refused(error: GitError) -> bool:
+    """Tell whether the host wants another login than it got, or any."""
+    asked = r"could not read (?:Username|Password)|Authentication failed|returned error: 401"
+    return re.search(asked, error.stderr) is not None
 
 
 def is_missing_ref(error: GitError) -> bool:

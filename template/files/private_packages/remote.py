@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.credentials import MissingVariables, with_helper
-from private_packages.diagnosis import explain, is_redirect
+from private_packages.diagnosis import explain, is_login_refused, is_redirect
 from private_packages.errors import Failure, GitError
 from private_packages.findings import LOGIN
 from private_packages.names import COMMAND
+from private_packages.ssh import is_ssh, without_questions
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _LIST = ("-c", "protocol.version=0", "ls-remote")
 # As many questions at once as the hosts take without refusing any.
 AT_ONCE = 16
+# It brought GIT_CONFIG_COUNT (git-config(1), "ENVIRONMENT").
+_OLDEST = (2, 31)
 _WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -76,7 +79,11 @@ def ask(app: App, package: Package, *arguments: str, cwd: Path) -> str:
     """
     try:
         try:
-            return app.git.ask(*arguments, cwd=cwd, env=app.git_login(package))
+            env = app.git_login(package)
+            # What a package has as submodules may come by SSH, whatever its own address is.
+            if is_ssh(package.url) or arguments[0] == "submodule":
+                env = without_questions(app.git, env, cwd)
+            return app.git.ask(*arguments, cwd=cwd, env=env)
         except GitError as error:
             if not (package.user_info and is_redirect(error)):
                 raise
@@ -86,9 +93,20 @@ def ask(app: App, package: Package, *arguments: str, cwd: Path) -> str:
     except MissingVariables as error:
         raise Failure(f"{error}; type `{LOGIN}`") from error
     except GitError as error:
-        raise Failure(
-            explain(error, url=package.url, variables=package.variables)
-        ) from error
+        why = explain(error, url=package.url, variables=package.variables)
+        if is_login_refused(error) and package.variables:
+            why = _too_old(app) or why
+        raise Failure(why) from error
+
+
+def _too_old(app: App) -> str:
+    """Return the clause about a Git that knows nothing of a login in its environment, or the empty string."""
+    version = app.git.run("version", cwd=app.folder)
+    number = re.search(r"(\d+)\.(\d+)", version)
+    if number is None or (int(number[1]), int(number[2])) >= _OLDEST:
+        return ""
+    needed = ".".join(map(str, _OLDEST))
+    return f"Git {version.split()[2]} of this machine cannot be given a login; install Git {needed} or newer"
 
 
 def no_such_ref(package: Package, ref: str, tags: Sequence[str]) -> str:
