@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import ipaddress
 import json
 import os
 import re
@@ -18,6 +20,10 @@ from pathlib import Path
 
 import pytest
 from apps import change_wanted, copier, data, render
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from private_packages import diagnosis
 from private_packages.config import SUBMODULES
 from private_packages.diagnosis import explain, explain_local
 from private_packages.errors import GitError
@@ -607,6 +613,120 @@ def test_a_folder_that_git_thinks_is_somebody_else_s_is_told_as_what_it_is(
     assert {path: path.stat().st_mtime_ns for path in (app / ".git").rglob("*")} == before
 
 
+def test_the_command_about_a_folder_of_somebody_else_s_works_as_it_is_printed(place: Place, tmp_path: Path):
+    app = place.render(tmp_path / "its app", place.line(ODD))
+    git(app, "init", "--quiet")
+    place.environment["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"
+    config = tmp_path / "gitconfig"
+    config.write_text("[user]\n\tname = Test\n\temail = test@localhost.invalid\n")
+    place.environment["GIT_CONFIG_GLOBAL"] = str(config)
+    typed = re.findall(r"`([^`]*)`", place.sync(app).stderr)[0]
+    assert place.run(app, "sh", "-c", typed).returncode == 0
+    # That variable of Git's own tests is about the clones below, too.
+    submodule = app / SUBMODULES / ODD
+    for folder in (submodule, app / ".git" / "modules" / SUBMODULES / ODD):
+        git(app, "config", "--file", str(config), "--add", "safe.directory", str(folder))
+    said = place.sync(app).stderr
+    assert "belongs to somebody else, so Git refuses" not in said.replace("private-packages.tmp", ""), said
+
+
+def with_programs(folder: Path, *names: str) -> str:
+    """A PATH on which these programs are and no other."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return str(folder)
+
+
+@POSIX
+def test_a_git_that_cannot_be_given_a_login_is_told_as_too_old(place: Place, tmp_path: Path):
+    """A stand-in that does as Git 2.30 of Debian 11, which knows nothing of GIT_CONFIG_COUNT; the login is right."""
+    real, folder = shutil.which("git"), tmp_path / "bin"
+    folder.mkdir()
+    (folder / "git").write_text(
+        f"""#!/bin/sh
+test "$1" = version && exec echo git version 2.30.2
+unset GIT_CONFIG_COUNT
+exec '{real}' "$@"
+"""
+    )
+    (folder / "git").chmod(0o755)
+    app = place.render(tmp_path / "my-app", place.line(ODD))
+    done = place.sync(app, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
+    assert (
+        f"{ODD}: Git 2.30.2 of this machine cannot be given a login; install Git 2.31 or newer."
+        in done.stderr
+    )
+    assert "refused the login" not in done.stderr
+    # A right Git and a wrong token: that is the login.
+    assert "refused the login in ACME_TOKEN" in place.sync(app, ACME_TOKEN="wrong").stderr
+    place.heals(app, ODD)
+
+
+@POSIX
+def test_files_in_git_lfs_without_git_lfs_are_told_as_what_they_are(place: Place, tmp_path: Path):
+    """With the configuration of `git lfs install`, as it is left in a home or an image that lost the program."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12\n"
+    files = {**package_files("acme-large"), ".gitattributes": "*.bin filter=lfs -text\n", "a.bin": pointer}
+    repository = make_repository(place.host.root / "acme", "acme-large", files, tags=["v1"])
+    settings = {
+        "filter.lfs.clean": "git-lfs clean -- %f",
+        "filter.lfs.smudge": "git-lfs smudge -- %f",
+        "filter.lfs.process": "git-lfs filter-process",
+        "filter.lfs.required": "true",
+    }
+    app = place.render(tmp_path / "my-app", place.line(ODD, place.host.url_of("acme-large")))
+    place.environment |= {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        place.environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    said = place.sync(app, PATH=with_programs(tmp_path / "bin", "git", "sh")).stderr
+    shutil.rmtree(repository)
+    assert f"{ODD}: its files are in Git LFS, and git-lfs is not installed; install it." in said
+
+
+def certificate_for(folder: Path, first: int, last: int) -> Path:
+    """A key and a certificate for 127.0.0.1 that is valid from one day to another, counted from today."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=first))
+        .not_valid_after(now + datetime.timedelta(days=last))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    public = made.public_bytes(serialization.Encoding.PEM)
+    form = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    (folder / "certificate.pem").write_bytes(public)
+    (folder / "host.pem").write_bytes(private + public)
+    return folder / "host.pem"
+
+
+@pytest.mark.parametrize("way", ["GIT_SSL_CAINFO", "http.sslCAInfo"])
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [(2, 9, "is not valid yet; set this machine's clock"), (-9, -2, "has expired")],
+)
+def test_a_certificate_outside_its_dates_makes_one_look_at_the_clock(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, last: int, words: str, way: str
+):
+    """Where a Git with GnuTLS says only that it cannot be verified."""
+    with GitHost(place.host.root, TOKEN, certificate=certificate_for(tmp_path, first, last)) as running:
+        app = place.render(tmp_path / "my-app", place.line(ODD, running.url_of(ODD)))
+        monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+        if way == "http.sslCAInfo":
+            config = tmp_path / "gitconfig"
+            config.write_text(f'[http]\n\tsslCAInfo = "{tmp_path}/certificate.pem"\n')
+            place.environment["GIT_CONFIG_GLOBAL"] = str(config)
+        else:
+            trust(place, tmp_path)
+        said = place.sync(app).stderr
+    assert f"{ODD}: the TLS certificate of {running.url.partition('//')[2]} {words}" in said
+
+
 def in_a_file_system_of_its_own(script: str, environment: Mapping[str, str]) -> Done:
     """Run a shell script where it may mount; permissions alone do not bind a test that runs as root."""
     able = (
@@ -1068,3 +1188,62 @@ def test_a_word_in_a_path_is_no_cause():
 def test_a_login_in_the_address_of_a_redirect_is_not_repeated():
     error = GitError("fatal: unable to access 'https://someone:secret@elsewhere.example/x/': odd")
     assert "secret" not in explain(error, url=URL, variables=["ACME_TOKEN"])
+
+
+def proxy_says(words: str) -> str:
+    return f"fatal: unable to access '{URL}/': {words}"
+
+
+# What Git, curl and ssh print in each situation; those of the tests above and of test_ssh.py and test_networks.py are real.
+SITUATIONS = {
+    "no Git": "git: command not found",
+    "Ctrl-C": "interrupted",
+    "somebody else's folder": "fatal: detected dubious ownership in repository at '/a b'\nTo add an exception, call:\n\n"
+    "\tgit config --global --add safe.directory '/a b'\n",
+    "a full disk": "fatal: write error: No space left on device",
+    "no git-lfs": "git-lfs filter-process: 1: git-lfs: not found\nfatal: the remote end hung up unexpectedly",
+    "a write that failed": "fatal: could not set 'core.bare' to 'false'",
+    "a read-only folder": "fatal: could not create work tree dir '/a': Read-only file system",
+    "an unknown proxy": proxy_says("Could not resolve proxy: proxy.acme.example"),
+    "a proxy that refuses": proxy_says("CONNECT tunnel failed, response 403"),
+    "an unknown host": proxy_says("Could not resolve host: git.acme.example"),
+    "a host that is down": proxy_says("Failed to connect to git.acme.example port 8443 after 0 ms"),
+    "a stranger's certificate": proxy_says(
+        "server certificate verification failed. CAfile: none CRLfile: none"
+    ),
+    "401": proxy_says("The requested URL returned error: 401"),
+    "403": proxy_says("The requested URL returned error: 403"),
+    "404": f"fatal: repository '{URL}/' not found",
+    "407": proxy_says("CONNECT tunnel failed, response 407"),
+    "a page to log in on": f"fatal: {URL}/info/refs not valid: is this a git repository?",
+    "503": proxy_says("The requested URL returned error: 503"),
+    "a silent host": proxy_says("Operation too slow. Less than 1 bytes/sec transferred the last 15 seconds"),
+    "a cut connection": "error: RPC failed; curl 56\nfatal: early EOF",
+    "a redirect": proxy_says("The requested URL returned error: 301"),
+}
+
+
+def test_every_sentence_about_git_has_a_situation_that_produces_it_and_no_two_have_the_same():
+    """A sentence that nothing leads to is dead; a situation that leads to another one's sentence is a wrong diagnosis."""
+    causes = (*diagnosis._HERE, *diagnosis._THERE)
+    led_to = {
+        name: next(
+            (
+                sentence
+                for pattern, sentence in causes
+                if re.search(pattern, said, re.IGNORECASE | re.MULTILINE)
+            ),
+            "none",
+        )
+        for name, said in SITUATIONS.items()
+    }
+    assert sorted(led_to.values()) == sorted(sentence for _, sentence in causes), led_to
+    for name, said in SITUATIONS.items():
+        clause = explain(GitError(said), url=URL, variables=["ACME_TOKEN"])
+        assert "{" not in clause and not clause.startswith("Git says"), name
+        assert clause.partition(";")[2] or name == "Ctrl-C", f"{name} has no cure: {clause}"
+
+
+def test_old_words_of_curl_about_a_proxy_are_known_too():
+    said = proxy_says("Received HTTP code 407 from proxy after CONNECT")
+    assert "wants a login (407)" in explain(GitError(said), url=URL, variables=[])

@@ -13,6 +13,7 @@ from private_packages.names import listed, without_login
 if TYPE_CHECKING:
     from private_packages.errors import GitError
 
+_PROXY_SETTINGS = "http.proxy of Git's configuration or HTTPS_PROXY"
 # What goes wrong on this machine, and what on the way to a host: a local path may hold a word of the second.
 _HERE: tuple[tuple[str, str], ...] = (
     (r"git: command not found", "Git is not installed or not on PATH; install it"),
@@ -20,7 +21,7 @@ _HERE: tuple[tuple[str, str], ...] = (
     (
         r"detected dubious ownership",
         "the folder belongs to somebody else, so Git refuses to work in it;"
-        " type `git config --global --add safe.directory FOLDER` with its path if you trust it",
+        " type `git config --global --add safe.directory {folder}` if you trust it",
     ),
     # Git writes its index with words of its own, and into memory that it shares with a file: signal 7 is SIGBUS.
     (
@@ -43,21 +44,21 @@ _HERE: tuple[tuple[str, str], ...] = (
 )
 _THERE: tuple[tuple[str, str], ...] = (
     (
+        r"Could not resolve proxy",
+        "{proxy} is not a known host name; correct it in {proxy_settings}",
+    ),
+    (
+        r"Proxy CONNECT aborted|CONNECT tunnel failed, response (?!407)|HTTP code (?!407)\d+ from proxy",
+        "the proxy on the way to {host} does not let Git through ({status});"
+        " ask whoever runs it, or take it out of {proxy_settings}",
+    ),
+    (
         r"Could not resolve host(?:name)?",
         "{host} is not a known host name; look for a typing error, or join the company network",
     ),
     (
         r"Connection refused|Failed to connect|Couldn't connect|Network is unreachable|No route to host",
         "{host} refuses connections; see whether it is up, or join the company network",
-    ),
-    (
-        r"certificate (?:is )?not (?:yet valid|yet activated|activated)|certificate not activated",
-        "the TLS certificate of {host} is not valid yet; set this machine's clock, if that is wrong",
-    ),
-    (
-        r"certificate (?:has |is )?expired|expiration date has passed",
-        "the TLS certificate of {host} has expired; set this machine's clock, if that is wrong,"
-        " or ask whoever runs the host",
     ),
     (
         r"SSL|certificate|TLS",
@@ -79,8 +80,13 @@ _THERE: tuple[tuple[str, str], ...] = (
         " look at the address and at the token's access",
     ),
     (
-        r"returned error: 407",
-        "the proxy on the way to {host} wants a login (407); set it in the proxy's address",
+        r"returned error: 407|tunnel failed, response 407|HTTP code 407 from proxy",
+        "the proxy on the way to {host} wants a login (407); set it in the proxy's address, in {proxy_settings}",
+    ),
+    (
+        r"not valid: (?:is this a git repository|could not determine hash)",
+        "{host} answers with something that is no repository, such as a page to log in on;"
+        " look at the address, and log in to the network in a browser",
     ),
     (
         r"returned error: 5\d\d",
@@ -123,16 +129,53 @@ def _explain(error: GitError, url: str, login: str) -> str:
     if error.stalled_after is not None:
         seconds = f"{error.stalled_after} second{'s' * (error.stalled_after > 1)}"
         return f"{host} stopped answering for {seconds}; try again later"
-    status = re.search(r"returned error: (\d{3})", error.stderr)
+    status = re.search(r"(?:returned error:|response|HTTP code) (\d{3})", error.stderr)
     sentence = _known((*_HERE, *_THERE), error).format(
-        host=host, login=login, status=status[1] if status else "5xx"
+        host=host,
+        login=login,
+        status=status[1] if status else "no reason given",
+        proxy=_proxy(error) or "the proxy",
+        proxy_settings=_PROXY_SETTINGS,
+        folder=_folder(error),
     )
     return (
         _locked(error)
         or ssh.explain(error.stderr, url)
+        or _proxy_is_down(error)
         or sentence
         or _last_word(error)
     )
+
+
+def _proxy(error: GitError) -> str:
+    """Return the proxy that did not answer, or the empty string: curl names whom it tried to reach, Git whom it wanted."""
+    unknown = re.search(r"Could not resolve proxy: (\S+)", error.stderr)
+    if unknown:
+        return f"the proxy {unknown[1]}"
+    met = re.search(
+        r"unable to access '(\S+?)'.*Failed to connect to (\S+) port (\d+)",
+        error.stderr,
+    )
+    if met is None:
+        return ""
+    wanted = urlsplit(met[1])
+    port = wanted.port or (443 if wanted.scheme == "https" else 80)
+    if (wanted.hostname, port) == (met[2].strip("[]"), int(met[3])):
+        return ""
+    return f"the proxy {met[2]} port {met[3]}"
+
+
+def _proxy_is_down(error: GitError) -> str:
+    proxy = _proxy(error)
+    if not proxy or "Could not resolve" in error.stderr:
+        return ""
+    return f"{proxy} refuses connections; see whether it is up, or correct it in {_PROXY_SETTINGS}"
+
+
+def _folder(error: GitError) -> str:
+    """Return the folder as Git writes it into the command that trusts its owner."""
+    found = re.search(r"--add safe\.directory (.+?)\s*$", error.stderr, re.MULTILINE)
+    return found[1] if found else "FOLDER"
 
 
 def _login(error: GitError, url: str, variables: Sequence[str]) -> str:
@@ -162,7 +205,8 @@ def _host(url: str) -> str:
 
 def explain_local(error: GitError) -> str:
     """Return one clause, cause and cure where they are known, for a failed command that asks no host."""
-    return _locked(error) or _known(_HERE, error) or _last_word(error)
+    here = _known(_HERE, error).format(folder=_folder(error))
+    return _locked(error) or here or _last_word(error)
 
 
 def is_redirect(error: GitError) -> bool:
@@ -174,6 +218,11 @@ def is_login_refused(error: GitError) -> bool:
     """Tell whether the host wants another login than it got, or any."""
     asked = r"could not read (?:Username|Password)|Authentication failed|returned error: 401"
     return re.search(asked, error.stderr) is not None
+
+
+def is_untrusted(error: GitError) -> bool:
+    """Tell whether Git does not take the host's TLS certificate."""
+    return re.search(r"unable to access .*certificate", error.stderr) is not None
 
 
 def is_missing_ref(error: GitError) -> bool:

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.credentials import MissingVariables, with_helper
-from private_packages.diagnosis import explain, is_login_refused, is_redirect
+from private_packages.diagnosis import (
+    explain,
+    is_login_refused,
+    is_redirect,
+    is_untrusted,
+)
 from private_packages.errors import Failure, GitError
 from private_packages.findings import LOGIN
 from private_packages.names import COMMAND
@@ -93,10 +98,31 @@ def ask(app: App, package: Package, *arguments: str, cwd: Path) -> str:
     except MissingVariables as error:
         raise Failure(f"{error}; type `{LOGIN}`") from error
     except GitError as error:
-        why = explain(error, url=package.url, variables=package.variables)
-        if is_login_refused(error) and package.variables:
-            why = _too_old(app) or why
-        raise Failure(why) from error
+        why = _not_in_git_s_words(app, package, error)
+        raise Failure(
+            why or explain(error, url=package.url, variables=package.variables)
+        ) from error
+
+
+def _not_in_git_s_words(app: App, package: Package, error: GitError) -> str:
+    """Return the clause about a cause that Git itself does not know, or the empty string."""
+    if package.variables and is_login_refused(error):
+        return _too_old(app)
+    if is_untrusted(error) and package.url.startswith("https://"):
+        # ssl: 7 ms that nobody else need wait for.
+        from private_packages import tls_dates
+
+        return tls_dates.explain(package.url, _authorities(app))
+    return ""
+
+
+def _authorities(app: App) -> str:
+    """Return the file of the authorities that Git trusts, where one is set."""
+    try:
+        setting = app.git.run("config", "--path", "http.sslCAInfo", cwd=app.folder)
+    except GitError:
+        setting = ""
+    return app.environ.get("GIT_SSL_CAINFO") or setting.strip()
 
 
 def _too_old(app: App) -> str:
