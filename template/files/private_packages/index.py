@@ -19,6 +19,8 @@ from urllib.request import (
     HTTPSHandler,
     Request,
     build_opener,
+    getproxies,
+    proxy_bypass,
 )
 
 from private_packages.credentials import MissingVariables
@@ -114,11 +116,13 @@ class _Links(HTMLParser):
         super().__init__()
         self.page = page
         self.files: list[OfferedFile] = []
+        self.has_form = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Keep what a link names; `base` moves what links start from (HTML)."""
         given = dict(attrs)
         href = given.get("href")
+        self.has_form = self.has_form or tag == "form"
         if tag == "base" and href:
             self.page = urljoin(self.page, href)
         if tag == "a" and href:
@@ -148,6 +152,11 @@ def files_of(app: App, name: str) -> list[OfferedFile]:
             return _from_json(content, answer.url, index)
         links = _Links(answer.url)
         links.feed(content.decode("utf-8", "replace"))
+        if links.has_form and not any(file.version for file in links.files):
+            raise Failure(
+                f"{index.host} answers with a page to log in on and not with its files;"
+                " look at the address of the index, and log in to the network in a browser"
+            )
         return links.files
 
 
@@ -216,10 +225,26 @@ def _open(
         error.close()
         raise _refusal(error.code, index, known) from None
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise Failure(
-            f"{index.host} does not answer ({reason}); try again when it is up"
-        ) from None
+        reason = str(getattr(error, "reason", error))
+        if "Tunnel connection failed: 407" in reason:
+            raise _refusal(407, index) from None
+        proxy = _proxy_to(url)
+        what = f"{index.host} does not answer ({reason}); try again when it is up"
+        if proxy:
+            what = (
+                f"{index.host} cannot be reached through the proxy {proxy} ({reason});"
+                " see whether both are up, or correct HTTPS_PROXY"
+            )
+        raise Failure(what) from None
+
+
+def _proxy_to(url: str) -> str:
+    """Return the proxy through which an address is asked, without its login, or the empty string."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme, "")
+    if not proxy or proxy_bypass(parts.netloc):
+        return ""
+    return proxy.rpartition("://")[2].rpartition("@")[2].rstrip("/")
 
 
 def _refusal(status: int, index: Index, known: Login | None) -> Failure:
