@@ -68,6 +68,8 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
         ("core.fsmonitor", "false"),
+        # A hook that the user has for all repositories may refuse, and a checkout fails with it.
+        ("core.hooksPath", "/dev/null"),
         ("http.lowSpeedLimit", "1"),
         ("http.lowSpeedTime", str(silence_allowed(environ))),
     )

@@ -227,7 +227,7 @@ def _open(
     except (OSError, HTTPException) as error:
         reason = str(getattr(error, "reason", error))
         if "Tunnel connection failed: 407" in reason:
-            raise _refusal(407, index) from None
+            raise _refusal(407, index, known) from None
         proxy = _proxy_to(url)
         what = f"{index.host} does not answer ({reason}); try again when it is up"
         if proxy:
