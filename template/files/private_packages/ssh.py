@@ -184,9 +184,9 @@ def _login(said: str, url: str, there: str) -> str:
     user = denied[1] or (re.match(r"(?:ssh://)?([^@/:]+)@", url) or ["", "you"])[1]
     offered = _keys(said, "Offering public key")
     if offered or "debug1:" not in said:
-        which = f"SSH key{'s' * (len(offered) != 1)} {listed(offered)}".strip()
+        which = f"{'s' * (len(offered) != 1)} {listed(offered)}".rstrip()
         return (
-            f"{there} refuses your {which} for the user {user}; add the public half of a key to the account there,"
+            f"{there} refuses your SSH key{which} for the user {user}; add the public half of a key to the account there,"
             f" then try `git ls-remote {url}`"
         )
     absent = re.search(r"Identity file (.*) not accessible", said)
