@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import ipaddress
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from apps import change_wanted, copier, data, render
@@ -475,6 +477,67 @@ def test_the_login_is_not_sent_to_another_host_on_a_redirect(place: Place, tmp_p
         done.stderr, f"{ODD}: {place.host.url.partition('//')[2]} sends Git on to {other}", "new address"
     )
     assert fetched(app) == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "shown"),
+    [
+        (
+            "403 Forbidden",
+            "The 'acme' organization has enabled SAML SSO. Re-authorize the token.\n",
+            "(403) (it says: The 'acme' organization has enabled SAML SSO. Re-authorize the token); ask for read",
+        ),
+        (
+            "401 Unauthorized",
+            "HTTP Basic: Access denied. The token has expired.\n",
+            "refused the login in ACME_TOKEN (it says: HTTP Basic: Access denied. The token has expired); set a valid",
+        ),
+        ("403 Forbidden", "403 Forbidden\n", "this repository (403); ask for read access"),
+        ("403 Forbidden", f"Token {TOKEN} is blocked\n", "(it says: Token **** is blocked); ask for read"),
+        ("403 Forbidden", "You sent {header}\n", "(it says: You sent Basic ****); ask for read"),
+        ("403 Forbidden", "Red \x1b[31malert\n", "alert); ask for read"),
+    ],
+    ids=["single sign-on", "expired", "the status alone", "the token", "the header", "a terminal's codes"],
+)
+def test_a_host_s_own_words_are_shown_and_never_the_login_that_it_says_back(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, words: str, shown: str
+):
+    def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        body = words.replace("{header}", environ.get("HTTP_AUTHORIZATION", "nothing")).encode()
+        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    monkeypatch.setattr(place.host, "application", refuse)
+    said = place.sync(place.render(tmp_path / "my-app", place.line(ODD))).stderr
+    assert shown in said, said
+    assert TOKEN not in said and "\x1b" not in said
+    assert base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode() not in said
+
+
+def test_a_submodule_of_a_submodule_on_a_host_without_a_login_is_named_with_that_host(
+    place: Place, tmp_path: Path
+):
+    """Neither the package's login nor its host is at fault, and nobody is sent on."""
+    inner = tmp_path / "inner"
+    (inner / "acme").mkdir(parents=True)
+    small = make_repository(inner / "acme", "small", {"small.py": "X = 1\n"})
+    with GitHost(inner, "another token") as other:
+        modules = f'[submodule "small"]\n\tpath = small\n\turl = {other.url_of("small")}\n'
+        outer = make_repository(
+            place.host.root / "acme", "acme-outer", {**package_files("acme-outer"), ".gitmodules": modules}
+        )
+        nested = (
+            "commit refs/heads/main\ncommitter T <t@localhost.invalid> 1900000000 +0000\ndata 1\nx\n"
+            f"from refs/heads/main^0\nM 160000 {git(small, 'rev-parse', 'HEAD')} small\n"
+        )
+        subprocess.run(["git", "fast-import", "--quiet"], cwd=outer, input=nested, text=True, check=True)
+        git(outer, "tag", "v1", "main")
+        app = place.render(tmp_path / "my-app", place.line(ODD, place.host.url_of("acme-outer")))
+        said = place.sync(app).stderr
+        shutil.rmtree(outer)
+        host = other.url.partition("://")[2]
+    assert f"{ODD}: its own submodule small: {host} wants a login, and no package of this app has one" in said
+    assert "sends Git on" not in said and "ACME_TOKEN" not in said
 
 
 def test_a_redirect_on_the_same_host_is_followed_with_the_login(place: Place, tmp_path: Path):

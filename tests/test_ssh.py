@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uv
 from apps import ROOT
 from private_packages.config import SUBMODULES
 from private_packages.diagnosis import explain
 from private_packages.errors import GitError
 from ssh_host import SshHost
+from world import source
 
 from demo import runs
 from demo.samples import commit, make_repository
@@ -282,6 +284,29 @@ def test_a_host_of_ipv6_is_reached(person: Person, root: Path, strategy: str):
         host.denied.add("acme/acme-beams.git")
         person.wants(person.url(path="acme/nothing.git"))
         assert person.fails().startswith(f"::1 port {host.port} has no repository at that path")
+
+
+@pytest.mark.parametrize("alias", [False, True], ids=["with a port", "by another name"])
+def test_a_git_line_is_checked_and_installed_by_way_of_ssh(person: Person, alias: bool):
+    """uv starts Git, and that the same ssh."""
+    backed = make_repository(
+        person.host.root / "acme", "acme-backed", source(NAME, "1.0", "private"), tags=["v1"]
+    )
+    if alias:
+        place = (f"  HostName {person.host.address}", f"  Port {person.host.port}")
+        person.configure("Host work", *place, f"IdentityFile {person.ssh}/id")
+    url = "ssh://git@work/acme/acme-backed.git" if alias else person.url(path="acme/acme-backed.git")
+    person.wants(url, strategy="git")
+    person.environment["PATH"] = os.pathsep.join([str(Path(uv.find_uv_bin()).parent), os.environ["PATH"]])
+    assert person.run("uv", "venv", "--quiet", "--python", sys.executable, ".venv").returncode == 0
+    for command in ("sync", "check", "install"):
+        done = person.run(*COMMAND, command)
+        assert done.returncode == 0, done.stderr
+    shutil.rmtree(backed)
+    shown = person.run(
+        person.app / ".venv" / "bin" / "python", "-c", "import acme_beams; print(acme_beams.ORIGIN)"
+    )
+    assert shown.stdout == "private\n"
 
 
 # ---------------------------------------------------------------------------

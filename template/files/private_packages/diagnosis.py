@@ -138,6 +138,9 @@ def _explain(error: GitError, url: str, login: str) -> str:
         proxy_settings=_PROXY_SETTINGS,
         folder=_folder(error),
     )
+    if sentence and (status or is_login_refused(error)):
+        cause, _, cure = sentence.partition("; ")
+        sentence = f"{cause}{_words_of_the_host(error)}; {cure}"
     return (
         _locked(error)
         or ssh.explain(error.stderr, url)
@@ -145,6 +148,16 @@ def _explain(error: GitError, url: str, login: str) -> str:
         or sentence
         or _last_word(error)
     )
+
+
+def _words_of_the_host(error: GitError) -> str:
+    """Return what the host says of its refusal, such as that a token has to be authorised; empty where it names the status alone."""
+    lines = (line.strip() for line in re.findall(r"(?m)^remote: (.*)", error.stderr))
+    progress = r"(?!(?:Enumerating|Counting|Compressing) objects|Total \d)"
+    words = next(
+        (line for line in lines if re.match(rf"{progress}[A-Za-z'\"]", line)), ""
+    )
+    return f" (it says: {words[:300].rstrip('.')})" if words else ""
 
 
 def _proxy(error: GitError) -> str:

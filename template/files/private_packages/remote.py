@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from private_packages.credentials import MissingVariables, with_helper
+from private_packages.credentials import MissingVariables, login, with_helper
 from private_packages.diagnosis import (
     explain,
     is_login_refused,
@@ -98,10 +100,27 @@ def ask(app: App, package: Package, *arguments: str, cwd: Path) -> str:
     except MissingVariables as error:
         raise Failure(f"{error}; type `{LOGIN}`") from error
     except GitError as error:
-        why = _not_in_git_s_words(app, package, error)
-        raise Failure(
-            why or explain(error, url=package.url, variables=package.variables)
-        ) from error
+        why = _not_in_git_s_words(app, package, error) or explain(
+            error, url=package.url, variables=package.variables
+        )
+        raise Failure(_without_secrets(app, package, why)) from error
+
+
+def _without_secrets(app: App, package: Package, text: str) -> str:
+    """Return a text without the login of a package, which a host may say back."""
+    secrets = set()
+    for name in package.variables:
+        value = app.environ.get(name, "")
+        secrets |= {value, unquote(value)}
+    if package.variables:
+        pair = ":".join(login(package.user_info, app.environ))
+        secrets.add(
+            base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode("ascii")
+        )
+    for secret in sorted(secrets, key=len, reverse=True):
+        # What is shorter would be found in any sentence.
+        text = text.replace(secret, "****") if len(secret) > 3 else text
+    return text
 
 
 def _not_in_git_s_words(app: App, package: Package, error: GitError) -> str:
