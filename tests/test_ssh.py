@@ -28,11 +28,7 @@ from demo.samples import commit, make_repository
 if sys.platform != "win32":
     import pexpect
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="terminals, and processes as `ps` lists them"),
-    # What asyncssh leaves of a connection that was cut off.
-    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="terminals, and processes as `ps` lists them")
 
 NAME = "acme-beams"
 SYNC = "python -m private_packages sync"
