@@ -38,7 +38,9 @@ GIT = """
 ## Git hosts
 
 The examples are lines of `submodule_packages` or `git_packages`. A line with `git+ssh://` logs in with your SSH
-key and needs no variable. A release is a tag: `git push origin v1.2.3`.
+key and needs no variable. ssh is never asked a question: where it would ask, about a new host or a passphrase, the
+command stops and names what to type. A key with a passphrase needs an agent: `ssh-add`. Your `core.sshCommand`,
+`GIT_SSH_COMMAND` and `~/.ssh/config` hold here, too. A release is a tag: `git push origin v1.2.3`.
 """
 
 INDEX = """
