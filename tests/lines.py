@@ -211,3 +211,41 @@ ACCEPTED_INDEX_URLS = [
     "https://packages.example.com//simple",
     "https://packages.example.com",
 ]
+
+BEAMS = "https://github.com/acme/beams.git"
+
+# Links of the wrong kind, the cause that is on the screen, and the address that is right.
+WRONG = {
+    "https://github.com/acme/beams/blob/main/README.md": ("link to a file", BEAMS),
+    "https://raw.githubusercontent.com/acme/beams/main/setup.py": ("link to a file", "its repository"),
+    "https://github.com/acme/beams/pull/7": ("link to a pull request", BEAMS),
+    "https://github.com/acme/beams/issues": ("wrong page of the host", BEAMS),
+    "https://github.com/acme/beams/archive/refs/tags/v1.zip": ("wrong page of the host", BEAMS),
+    "https://github.com/acme": ("no repository in the link", "its repository"),
+    "https://github.com/acme/beams/tree/feature/x": ("folder, or ref with a slash", f"{BEAMS}@feature/x"),
+    "https://gitlab.com/acme/beams/-/merge_requests/3": (
+        "link to a pull request",
+        "https://gitlab.com/acme/beams.git",
+    ),
+    "https://gitlab.com/acme/beams/-/blob/main/a.py": ("link to a file", "https://gitlab.com/acme/beams.git"),
+    "https://dev.azure.com/acme/Tools/_git/beams?path=/a.py": (
+        "link to a file",
+        "https://dev.azure.com/acme/Tools/_git/beams",
+    ),
+    f"acme-beams @ git+{BEAMS[:-4]}/blob/main/a.py": ("link to a file", BEAMS),
+    "pip install -r requirements.txt": ("name of a file", "lines of requirements.txt"),
+    "https://me:hunter2secret@github.com/acme/beams.git": ("literal secret", "${ACME_USER}"),
+    "https://me:hunter2secret@github.com/acme/beams/blob/main/a.py": ("literal secret", "${ACME_USER}"),
+    "acme-beams @ https://me:hunter2secret@github.com/acme/beams/blob/main/a.py": (
+        "literal secret",
+        "${ACME_USER}",
+    ),
+    "git clone https://ghp_hunter2secret0123456789abcdef01234567@github.com/acme/beams.git": (
+        "literal secret",
+        "${ACME_USER}",
+    ),
+    "https://hunter2secrethunter2secrethunter2secrethunter2secret@dev.azure.com/acme/T/_git/b": (
+        "literal secret",
+        "${ACME_USER}",
+    ),
+}

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from apps import data
-from lines import REFUSED, REFUSED_INDEX_URLS
+from lines import REFUSED, REFUSED_INDEX_URLS, WRONG
 from templates import macros
 
 if sys.platform == "win32":
@@ -172,7 +172,8 @@ def test_a_refused_line_says_why_on_the_screen_and_can_be_corrected(terminal: pe
 def causes() -> dict[str, tuple[str, str, str]]:
     """One refused line for each cause: by cause, its strategy, the line, and the whole sentence."""
     found: dict[str, tuple[str, str, str]] = {}
-    for strategy, cases in REFUSED.items():
+    cases_of = [*REFUSED.items(), ("git", [(line, "") for line in WRONG])]
+    for strategy, cases in cases_of:
         for line, _ in cases:
             sentence = macros("lines").refusal(strategy, line).strip()
             found.setdefault(re.split("[;:] ", sentence)[0], (strategy, line, sentence))
@@ -223,7 +224,7 @@ def test_every_cause_is_read_whole_on_a_terminal_of_eighty_by_twenty_four(
         child.send("\x1b>" + "\x7f" * (len(line) + 5))
         shown += 1
     child.close(force=True)
-    assert shown >= {"submodule": 20, "git": 2, "index": 3}[strategy]
+    assert shown >= {"submodule": 20, "git": 6, "index": 3}[strategy]
 
 
 class TestACatalogue:
