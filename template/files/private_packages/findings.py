@@ -11,6 +11,8 @@ from private_packages.names import COMMAND
 LOGIN = f"{COMMAND} login"
 INSTALL = f"{COMMAND} install"
 SYNC = f"{COMMAND} sync"
+# Where the lines of the packages are changed.
+ANSWER = "copier update --vcs-ref :current: --trust"
 # A command that comes first makes those behind it possible; `install` does what `sync` does.
 _ORDER = (
     LOGIN,

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import sys
+import traceback
 from collections.abc import Collection, Iterable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
@@ -67,16 +68,21 @@ def _origins(modules: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _start() -> str:
-    """Import the app as VIKTOR does; return why the finder of the submodules is not at work, or nothing."""
+def _start() -> tuple[str, list[str]]:
+    """Import the app as VIKTOR does; return why the finder of the submodules is not at work, or nothing, and the files
+    whose code led there.
+    """
     try:
         # What the app prints is not the answer.
         with contextlib.redirect_stdout(io.StringIO()):
             importlib.import_module("app")
     except BaseException as error:
-        return f"the app does not start: {type(error).__name__}: {error}".rstrip(": ")
+        frames = traceback.extract_tb(error.__traceback__)
+        why = f"the app does not start: {type(error).__name__}: {error}".rstrip(": ")
+        return why, [frame.filename for frame in frames]
     finders = {getattr(one, "folder", None) for one in sys.meta_path}
-    return "" if Path.cwd().resolve() / "app" / "submodules" in finders else "no finder"
+    served = Path.cwd().resolve() / "app" / "submodules" in finders
+    return "" if served else "no finder", []
 
 
 def _main() -> None:
@@ -84,7 +90,7 @@ def _main() -> None:
     app = Path(question["app"])
     # As `python -m app` finds modules.
     sys.path[0] = str(app)
-    entry = _start() if question["start"] else ""
+    entry, led_by = _start() if question["start"] else ("", [])
     distributions = _distributions(question["private"])
     modules = {
         name for one in distributions.values() for name in one.get("modules", ())
@@ -94,6 +100,7 @@ def _main() -> None:
         "origins": _origins({*question["modules"], *modules}),
         "environment": environment(),
         "entry": entry,
+        "led_by": led_by,
     }
     json.dump(answer, sys.stdout)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from private_packages.errors import Unreadable
 from private_packages.markers import is_marker
 from private_packages.names import NAME_FORM
+from private_packages.older_files import dynamic_lines
 from private_packages.package_files import parsed, read_file, read_pyproject
 
 # PEP 440, appendix B; a wildcard goes with `==` and `!=` alone, and with a bare release.
@@ -34,17 +35,22 @@ _REQUIREMENT = (
 
 
 def requirements_of(root: Path) -> list[str] | None:
-    """Return what a package says that it needs (`[project] dependencies`, PEP 621), in plain form.
+    """Return what a package says that it needs, in plain form: in `[project] dependencies` (PEP 621), else where its
+    build backend looks for it.
 
-    None: it says it in another way, so that only building it would tell. Raises `Unreadable`.
+    None: only building it would tell. Raises `Unreadable`.
     """
-    project = read_pyproject(root).get("project")
-    if not isinstance(project, dict):
+    data = read_pyproject(root)
+    project = data.get("project")
+    dynamic = project.get("dynamic", []) if isinstance(project, dict) else []
+    if isinstance(project, dict) and not (
+        isinstance(dynamic, list) and "dependencies" in dynamic
+    ):
+        lines = project.get("dependencies", [])
+    else:
+        lines = dynamic_lines(root, data)
+    if lines is None:
         return None
-    dynamic = project.get("dynamic", [])
-    if isinstance(dynamic, list) and "dependencies" in dynamic:
-        return None
-    lines = project.get("dependencies", [])
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise Unreadable("its list of dependencies is no list of requirements")
     return [plain(line) for line in lines]

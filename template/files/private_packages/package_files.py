@@ -5,13 +5,11 @@ Only regular files inside the package's folder are read, at most 1 MB of each.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from private_packages.errors import Unreadable
-from private_packages.names import NAME_FORM
 
 LARGEST = 1_000_000
 
@@ -69,17 +67,3 @@ def is_installable(root: Path) -> bool:
         return True
     data = read_pyproject(root)
     return "project" in data or "build-system" in data
-
-
-def name_of_project(root: Path) -> str:
-    """Return what a package calls itself (`[project] name`, PEP 621, or Poetry's table); empty where only building it
-    would tell. Raises `Unreadable`.
-    """
-    data = read_pyproject(root)
-    tools = data.get("tool")
-    poetry = tools.get("poetry") if isinstance(tools, dict) else None
-    for table in (data.get("project"), poetry):
-        name = table.get("name") if isinstance(table, dict) else None
-        if isinstance(name, str) and re.fullmatch(NAME_FORM, name):
-            return name
-    return ""

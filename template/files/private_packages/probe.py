@@ -68,13 +68,14 @@ class Probe:
     """``distributions`` by normalised name, ``origins`` of top-level modules, what markers are about.
 
     ``entry`` says what came of importing VIKTOR's entry point, if that was asked: empty where it imports the
-    finder, else why not.
+    finder, else why not. ``led_by`` are then the files whose code led there, the last one last.
     """
 
     distributions: Mapping[str, Installed]
     origins: Mapping[str, Path]
     environment: Mapping[str, str]
     entry: str = ""
+    led_by: tuple[Path, ...] = ()
 
     def installed(self, name: str) -> Installed | None:
         """Return what is installed under a name."""
@@ -153,6 +154,7 @@ def look(
         origins={name: Path(origin) for name, origin in answer["origins"].items()},
         environment=answer["environment"],
         entry=answer["entry"],
+        led_by=tuple(map(Path, answer["led_by"])),
     )
 
 

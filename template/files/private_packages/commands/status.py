@@ -103,7 +103,7 @@ def find(view: View) -> list[Finding]:
             found += _in_use(view, package, found, manager, added)
         # What is not installed explains why it does not start.
         if view.probe and not found:
-            found += viktor.start(view.app.folder, view.probe.entry)
+            found += viktor.start(view, view.probe)
     return [*found, *manifest.edited(view.app)]
 
 

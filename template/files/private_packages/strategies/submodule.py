@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from private_packages.config import SUBMODULES
 from private_packages.errors import Unreadable
-from private_packages.findings import INSTALL, SYNC, Finding
+from private_packages.findings import ANSWER, INSTALL, SYNC, Finding
 from private_packages.names import COMMAND, normalised
 from private_packages.needs import name_of, requirements_of
-from private_packages.package_files import is_installable, name_of_project
+from private_packages.older_files import name_of_project
+from private_packages.package_files import is_installable
 from private_packages.probe import modules_in
 from private_packages.strategies import git
 from private_packages.submodules.plan import Folder, Module
+from private_packages.unbuilt import lacks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,11 +86,13 @@ def lines(app: App, package: Package, lock: Lock, former: Sequence[str]) -> list
 
 def _needs(app: App, package: Package, former: Sequence[str]) -> list[str]:
     heading = f"# needed by {package.name}:"
+    unknown = f"# {package.name}: only building it tells what it needs; write that below this block"
     if not is_fetched(app, package):
-        return _below(heading, former)
-    found = requirements_of(root_of(app, package))
+        return [unknown] if unknown in former else _below(heading, former)
+    root = root_of(app, package)
+    found = requirements_of(root)
     if found is None:
-        return []
+        return [unknown] if is_installable(root) else []
     kept = []
     for line in found:
         key = name_of(line)
@@ -192,10 +197,21 @@ def checked_out(view: View, package: Package) -> list[Finding]:
 def use(view: View, package: Package) -> list[Finding]:
     """Say whether the app runs the files in the folder, which `checked_out` has found to be those wanted."""
     if view.app.config.platform == "viktor":
+        if lacking := lacks(root_of(view.app, package)):
+            return [not_on_viktor(package, lacking)]
         # Without the finder at work nothing can be said of its imports.
         served = view.probe and not view.probe.entry
         return _imported(view, package) if served else []
     return _installed(view, package) or _imported(view, package)
+
+
+def not_on_viktor(package: Package, lacking: str) -> Finding:
+    """Say that a package has to be built, what it lacks without, and what to choose instead."""
+    text = (
+        f"{lacking}, and VIKTOR builds and installs nothing in {SUBMODULES};"
+        " take it from the index, or by a Git line"
+    )
+    return Finding("not-on-viktor", package.name, text, ANSWER)
 
 
 def _installed(view: View, package: Package) -> list[Finding]:
