@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import uv
+from private_packages import needs, unbuilt
+from private_packages.errors import Unreadable
 from world import World, new_world
+from world import source as plain_source
 
 from demo import runs
-from demo.samples import make_repository
+from demo.git import run_git
+from demo.git_host import GitHost
+from demo.samples import commit, make_repository
 
 STRATEGIES = ("submodule", "git", "index")
 # How this machine reaches PyPI, and the cache that holds the build backends.
@@ -268,6 +275,7 @@ def shelf(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             assert made.run(*command).returncode == 0
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda name: build(made, name), names_for("index")))
+        release(made)
         yield made
 
 
@@ -388,3 +396,260 @@ def test_on_viktor_the_cure_after_an_install_is_never_that_install(viktor: Shelf
     assert viktor.command("install").returncode == 0
     assert viktor.ran("setup") == {"setup": "ran setup"}
     viktor.requirements.write_text(viktor.requirements.read_text().replace("\nsix\n", "\n"))
+
+
+# --- What is installed already ---
+
+
+def versions(shelf: Shelf, *names: str) -> dict[str, str]:
+    """The installed versions, by what the packages are called."""
+    code = (
+        "import importlib.metadata as m, json\n"
+        f"print(json.dumps({{name: m.version('acme-' + name) for name in {names}}}))"
+    )
+    done = shelf.command("exec", "python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def release(shelf: Shelf) -> None:
+    """Version 2.0 of a package with a compiled part, of one with its version in its tag, and of one with a setup.py."""
+    commit(
+        shelf.git.path_of("acme-native"),
+        {
+            "src/core.c": _NATIVE.replace("ran native", "ran native 2"),
+            "pyproject.toml": SHAPES["native"].files["pyproject.toml"].replace("1.0", "2.0"),
+        },
+        tag="v2.0",
+    )
+    commit(shelf.git.path_of("acme-scm"), {"src/acme_scm/__init__.py": SCM_2}, tag="v2.0")
+    commit(shelf.git.path_of("acme-setup"), {"setup.py": _SETUP.replace("1.0", "2.0")}, tag="v2.0")
+
+
+SCM_2 = _VERSION.format("scm", "2.0") + RUN.format("scm 2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("made_by", "strategy"), [("pip", "submodule"), ("uv", "git")])
+def test_after_a_move_one_install_has_built_anew_what_is_compiled_and_what_has_its_version_in_a_tag(
+    shelf: Shelf, strategy: str, made_by: str
+):
+    """In an environment that uv made, and in one that the standard library made and pip filled."""
+    fresh(shelf)
+    names = ("native", "scm", "setup")
+    if made_by == "pip":
+        shutil.rmtree(shelf.app / ".venv")
+        assert shelf.run(runs.PYTHON, "-m", "venv", ".venv").returncode == 0
+        clones = [shelf.scratch / "builds" / name for name in names]
+        pip = (shelf.python, "-m", "pip", "install", "--quiet", "--no-deps", *clones)
+        assert shelf.run(*pip).returncode == 0
+    # The line of the one with the setup.py has another name: only its build tells its own.
+    tables = [shelf.table(name, strategy) for name in names]
+    if strategy == "submodule":
+        tables[2] = (
+            tables[2].replace('name = "acme-setup"', 'name = "other"').replace('"acme-setup @', '"other @')
+        )
+    shelf.want(*tables, prefixes=["acme-"])
+    shelf.installs()
+    assert versions(shelf, *names) == dict.fromkeys(names, "1.0")
+    moved = [table.replace("@v1.0", "@v2.0").replace('"v1.0"', '"v2.0"') for table in tables]
+    shelf.want(*moved, prefixes=["acme-"])
+    shelf.installs()
+    assert versions(shelf, *names) == dict.fromkeys(names, "2.0")
+    assert shelf.ran("native", "scm", "setup") == {
+        "native": "ran native 2",
+        "scm": "ran scm 2",
+        "setup": "ran setup",
+    }
+
+
+@pytest.mark.slow
+def test_real_packages_may_move_from_one_strategy_to_any_other_at_the_same_version(shelf: Shelf):
+    """Right after one install nothing of the strategy before is imported: no path, no compiled part, no script."""
+    fresh(shelf)
+    names = ("native", "one", "two", "entry")
+    for strategy in ("submodule", "index", "submodule", "git", "index"):
+        tables = [shelf.table(name, strategy) for name in names]
+        shelf.want(shelf.index(), *tables, prefixes=["acme-"])
+        shelf.installs()
+        assert shelf.ran(*names) == {name: f"ran {name}" for name in names}, strategy
+        code = "import acme_native._core, acme.one, acme.two\n" + "".join(
+            f"print({module}.__file__)\n" for module in ("acme_native._core", "acme.one", "acme.two")
+        )
+        places = shelf.command("exec", "python", "-c", code).stdout.splitlines()
+        assert len(places) == 3
+        assert {"submodules" in place for place in places} == {strategy == "submodule"}, places
+        assert shelf.command("exec", "acme-entry").stdout == "ran entry\n"
+
+
+# --- What a repository holds beside a package ---
+
+
+@pytest.fixture(scope="module")
+def small(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose packages build without PyPI."""
+    with new_world(tmp_path_factory.mktemp("small")) as world:
+        yield world
+
+
+def nest(world: World, scratch: Path, inner: Path, url: str) -> None:
+    """Let acme-outer have a submodule, whose files are its package."""
+    outer = world.repository("acme-outer", ref="v0")
+    work = scratch / "outer"
+    person = ("-c", "user.name=Acme", "-c", "user.email=acme@localhost.invalid")
+    add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "--name", "inner")
+    run_git("clone", "--quiet", outer, work)
+    run_git("-C", work, *add, inner, "acme_inner")
+    run_git("-C", work, "config", "--file", ".gitmodules", "submodule.inner.url", url)
+    run_git("-C", work, *person, "commit", "--quiet", "--all", "--message", "Nest")
+    run_git("-C", work, "tag", "v1")
+    run_git("-C", work, "push", "--quiet", "origin", "main", "v1")
+
+
+@pytest.mark.parametrize("place", ["the same host", "another host", "another host, which no line names"])
+def test_private_submodules_of_a_submodule_are_fetched_with_the_logins_of_their_hosts(
+    small: World, tmp_path: Path, place: str
+):
+    """Each host has a token of its own; another package's line may name that of the other host."""
+    small.reset()
+    token = "SENTINEL-other-token-2342"
+    (tmp_path / "other").mkdir()
+    with GitHost(tmp_path / "other", token) as other:
+        host = small.git if place == "the same host" else other
+        inner = make_repository(host.root / "acme", "acme-inner", {"__init__.py": "ORIGIN = 'inner'\n"})
+        make_repository(other.root / "acme", "acme-beside", source_of("acme-beside"), tags=["v1"])
+        nest(small, tmp_path, inner, host.url_of("acme-inner"))
+        tables = [small.submodule("acme-outer")]
+        if place == "another host":
+            beside = small.submodule("acme-beside").replace("ACME_TOKEN", "OTHER_TOKEN")
+            tables.append(
+                beside.replace(small.git.url, other.url).replace(authority(small.git), authority(other))
+            )
+        there = replace(small, variables={**small.variables, "OTHER_TOKEN": token})
+        if place == "another host, which no line names":
+            where = f"a submodule of it is on {authority(other)}, for which no package line has a login"
+            with pytest.raises(
+                AssertionError, match=re.escape(f"acme-outer: {where}; add the line of a package")
+            ):
+                there.want(*tables)
+            return
+        there.want(*tables)
+        there.commit()
+        clone = there.clone()
+        assert token not in clone.installs("--locked")
+        assert clone.origin("acme-inner") == "inner"
+
+
+def authority(host: GitHost) -> str:
+    return host.url.partition("://")[2]
+
+
+def source_of(name: str) -> dict[str, str]:
+    return plain_source(name, "1.0", "private")
+
+
+def test_pointers_of_git_lfs_are_not_called_ok(small: World):
+    """Git checks them out in silence where git-lfs is not set up."""
+    small.reset()
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 9\n"
+    path = small.repository("acme-beams")
+    commit(
+        path,
+        {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "tables/steel.bin": pointer},
+        tag="v1",
+    )
+    small.want(small.submodule("acme-beams"))
+    done = small.command("install")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert (
+        "acme-beams: tables/steel.bin is a pointer of Git LFS, not the file; install git-lfs, type `git lfs install`"
+        in said
+    )
+    cure = "python -m private_packages exec git -C app/submodules/acme-beams lfs pull"
+    assert f"Type: {cure}" in said
+    # What the cure leaves is the file itself.
+    (small.app / "app/submodules/acme-beams/tables/steel.bin").write_text("the steel")
+    assert "pointer" not in small.command().stdout
+
+
+# --- What older files say ---
+
+POETRY = '[tool.poetry]\nname = "acme-x"\n[tool.poetry.dependencies]\npython = "^3.11"\n'
+CFG = "[options]\ninstall_requires ="
+FILES = '[project]\nname = "x"\ndynamic = ["dependencies"]\n[tool.setuptools.dynamic]\ndependencies = {{ file = [{}] }}\n'
+SAID: dict[str, tuple[dict[str, str], list[str] | None]] = {
+    "a caret": ({"pyproject.toml": POETRY + 'a = "^1.2.3"\nb = "^0.2.3"\nc = "^0.0.3"\nd = "^0"\n'},
+        ["a>=1.2.3,<2", "b>=0.2.3,<0.3", "c>=0.0.3,<0.0.4", "d>=0,<1"]),
+    "a tilde": ({"pyproject.toml": POETRY + 'a = "~1.2.3"\nb = "~1"\n'}, ["a>=1.2.3,<1.3", "b>=1,<2"]),
+    "bare versions": ({"pyproject.toml": POETRY + 'a = "1.2"\nb = "*"\nc = "1.*"\nd = ">=1, <2"\n'},
+        ["a==1.2", "b", "c==1.*", "d>=1,<2"]),
+    "a table": ({"pyproject.toml": POETRY
+        + "a = { version = \"^1\", extras = [\"x\"], markers = \"os_name == 'nt'\" }\nb = { version = \"1\", optional = true }\n"},
+        ["a[x]>=1,<2 ; os_name == 'nt'"]),
+    "an alternative": ({"pyproject.toml": POETRY + 'a = "^1 || ^2"\n'}, None),
+    "a repository": ({"pyproject.toml": POETRY + 'a = { git = "https://evil.invalid/a.git" }\n'}, None),
+    "setup.cfg in lines": ({"setup.py": "", "setup.cfg": f"{CFG}\n    # two\n    a>=1; os_name == 'nt'\n    b\n"},
+        ["a>=1; os_name == 'nt'", "b"]),
+    "setup.cfg in a line": ({"setup.py": "", "setup.cfg": f"{CFG} a; b\n"}, ["a", "b"]),
+    "setup.cfg and a file": ({"setup.py": "", "setup.cfg": f"{CFG} file: needs.txt\n", "needs.txt": "a  # one\n\nb\n"},
+        ["a", "b"]),
+    "setup.cfg without needs": ({"setup.py": "", "setup.cfg": "[metadata]\nname = x\n"}, []),
+    "a program": ({"setup.py": "setup(install_requires=['a'])"}, None),
+    "files": ({"pyproject.toml": FILES.format('"a.txt", "in/b.txt"'), "a.txt": "a\n", "in/b.txt": "b\n"}, ["a", "b"]),
+    "another backend": ({"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'flit.buildapi'\n"}, None),
+}  # fmt: skip
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_what_older_files_say_that_a_package_needs_is_read_without_running_any(tmp_path: Path, case: str):
+    files, expected = SAID[case]
+    assert needs.requirements_of(write(tmp_path, files)) == expected
+
+
+HOSTILE = {
+    "a file above": ({"pyproject.toml": FILES.format('"../secret.txt"')}, "is in a file that is not there"),
+    "an absolute path": ({"pyproject.toml": FILES.format('"/etc/passwd"')}, "is in a file that is not there"),
+    "a variable": ({"setup.py": "", "setup.cfg": f"{CFG} a @ http://evil.invalid/${{TOKEN}}\n"}, "is not a plain name"),
+    "an option": ({"pyproject.toml": FILES.format('"a.txt"'), "a.txt": "-r /etc/passwd\n"}, "is not a plain name"),
+    "a marker": ({"pyproject.toml": POETRY + "a = { version = \"1\", markers = \"os_name == '${TOKEN}'\" }\n"}, "is not a plain"),
+    "a name": ({"pyproject.toml": POETRY + '"--index-url http://evil.invalid/ #" = "*"\n'}, "is not a plain name"),
+    "no setup.cfg": ({"setup.py": "", "setup.cfg": "[options\n"}, "its setup.cfg cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_older_files_that_lead_elsewhere_are_refused_in_a_clause(tmp_path: Path, case: str):
+    files, words = HOSTILE[case]
+    (tmp_path / "secret.txt").write_text("secret\n")
+    (tmp_path / "package").mkdir()
+    with pytest.raises(Unreadable, match=re.escape(words)) as refused:
+        needs.requirements_of(write(tmp_path / "package", files))
+    assert "\n" not in str(refused.value)
+
+
+LACKING = {
+    "a part that is compiled": ({"setup.py": "setup(ext_modules=[])"}, "setup.py compiles a part of it"),
+    "an optional part": ({"setup.py": "setup(ext_modules=[Extension('x', [], optional=True)])"}, ""),
+    "rust": ({"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'maturin'\n"}, "pyproject.toml compiles a part"),
+    "a module that is not there": ({"x/__init__.py": "from ._version import version\n"}, "x._version is made when it is built"),
+    "a module that is there": ({"x/__init__.py": "from ._version import version\n", "x/_version.py": ""}, ""),
+    "one that it does without": ({"x/__init__.py": "try:\n    from ._v import v\nexcept ImportError:\n    v = ''\n"}, ""),
+    "its version": ({"src/x/__init__.py": "from importlib.metadata import version\n__version__ = version('x')\n"}, "x asks for the"),
+    "its version, if any": ({"x/__init__.py": "from importlib.metadata import version\ntry:\n    v = version('x')\nexcept Exception:\n    v = ''\n"}, ""),
+    "a version function of its own": ({"x/__init__.py": "def version():\n    return 1\nv = version()\n"}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_what_a_package_lacks_unbuilt_is_told_and_what_it_does_without_is_not(tmp_path: Path, case: str):
+    files, words = LACKING[case]
+    lacking = unbuilt.lacks(write(tmp_path, files))
+    assert lacking.startswith(words) and bool(lacking) == bool(words)

@@ -96,11 +96,16 @@ def run(app: App, options: argparse.Namespace) -> int:
     commits = _commits(app, lock)
     # Version and scripts of a submodule are of the commit at which it was installed.
     moved = [
-        distribution_of(app, one)
+        one
         for one in app.config.of("submodule")
         if commits.get(one.name) != record.get(one.name)
     ]
-    install(app, uv, lock, resolution, anew=moved)
+    installed = _editable(app, place)
+    roots = {root_of(app, one).resolve() for one in moved}
+    # One that only its build gives a name is known by its folder.
+    anew = {distribution_of(app, one) for one in moved}
+    anew |= {name for name, folder in installed.items() if folder in roots}
+    install(app, uv, lock, resolution, anew=sorted(anew))
     _uninstall_leftovers(app, uv, python)
     _make_importable(app, place)
     record = {**commits, "wants": _wants(app, lock)}
@@ -173,6 +178,21 @@ def _wants(app: App, lock: Lock) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def _editable(app: App, place: Path) -> dict[str, Path]:
+    """Return the folders of submodules that are installed, by the names under which they are."""
+    below = (app.folder / SUBMODULES).resolve()
+    found = {}
+    for one in metadata.distributions(path=[str(place)]):
+        try:
+            direct = json.loads(one.read_text("direct_url.json") or "{}")
+            path = Path(url2pathname(urlsplit(str(direct.get("url", ""))).path))
+        except (ValueError, AttributeError):
+            continue
+        if "dir_info" in direct and path.is_relative_to(below):
+            found[one.name] = path.resolve()
+    return found
+
+
 def _uninstall_leftovers(app: App, uv: Uv, python: Path) -> None:
     """Uninstall what is installed from a submodule that is not wanted as one any more: it would be imported."""
     wanted = (
@@ -180,16 +200,8 @@ def _uninstall_leftovers(app: App, uv: Uv, python: Path) -> None:
         if app.config.platform == "python"
         else set()
     )
-    below = (app.folder / SUBMODULES).resolve()
-    gone = []
-    for one in metadata.distributions(path=[str(_site_packages(python))]):
-        try:
-            direct = json.loads(one.read_text("direct_url.json") or "{}")
-            path = url2pathname(urlsplit(str(direct.get("url", ""))).path)
-        except (ValueError, AttributeError):
-            continue
-        if "dir_info" in direct and Path(path).is_relative_to(below):
-            gone += [one.name] if Path(path).resolve() not in wanted else []
+    installed = _editable(app, _site_packages(python))
+    gone = [name for name, folder in installed.items() if folder not in wanted]
     if gone:
         uv.run("pip", "uninstall", "--quiet", "--python", str(python), *gone)
 

@@ -15,7 +15,7 @@ from private_packages.findings import ANSWER, INSTALL, SYNC, Finding
 from private_packages.names import COMMAND, normalised
 from private_packages.needs import name_of, requirements_of
 from private_packages.older_files import name_of_project
-from private_packages.package_files import is_installable
+from private_packages.package_files import is_installable, read_file
 from private_packages.probe import modules_in
 from private_packages.strategies import git
 from private_packages.submodules.plan import Folder, Module
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from private_packages.config import Package
     from private_packages.lock import Lock, LockedCommit
     from private_packages.strategies.base import View
+
+# How each file of Git LFS begins that was not fetched (its specification).
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 # A submodule's line is a Git line; what is pinned stays, whatever moved upstream.
 at = git.at
@@ -191,6 +194,32 @@ def checked_out(view: View, package: Package) -> list[Finding]:
                 f"{COMMAND} exec git submodule update --init {package.path}",
             )
         ]
+    return _pointers(view, package)
+
+
+def _pointers(view: View, package: Package) -> list[Finding]:
+    """Say that files of Git LFS were not fetched: without git-lfs Git checks their pointers out, in silence."""
+    folder = view.app.folder / package.path
+    try:
+        attributes = read_file(folder, ".gitattributes") or ""
+    except Unreadable:
+        attributes = "filter=lfs"
+    if "filter=lfs" not in attributes:
+        return []
+    names = view.app.git.run("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=folder)
+    for name in filter(None, names.split("\0")):
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            if file.read(len(_POINTER)) != _POINTER:
+                continue
+        text = (
+            f"{name} is a pointer of Git LFS, not the file; install git-lfs, type `git lfs install`,"
+            " and then fetch the files"
+        )
+        cure = f"{COMMAND} exec git -C {package.path} lfs pull"
+        return [Finding("lfs", package.name, text, cure)]
     return []
 
 
