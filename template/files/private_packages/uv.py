@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from private_packages.credentials import with_helper
 from private_packages.errors import Failure
 from private_packages.git import end, git_environment, silence_allowed, start
+from private_packages.lock import load
 from private_packages.machine import certificates, login_of
+from private_packages.submodules.copied import pretended_versions
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -182,7 +184,8 @@ def _environment(app: App) -> dict[str, str]:
     env = with_helper(git_environment(env), app.config.packages, app.folder)
     # In Git's locale, `C`, Python could not read an umlaut in the path of an editable package.
     own = {name: value for name, value in app.environ.items() if name == "LC_ALL"}
-    return {name: env[name] for name in env if name != "LC_ALL"} | own
+    env = {name: env[name] for name in env if name != "LC_ALL"} | own
+    return pretended_versions(app, load(app.folder)) | env
 
 
 def _secrets(app: App, env: Mapping[str, str]) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from private_packages.resolution import (
 from private_packages.shared_files import write_blocks
 from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, root_of
+from private_packages.submodules import copied
 from private_packages.uv import Uv, UvFailed, find_uv
 from private_packages.versions import is_same
 
@@ -115,6 +116,9 @@ def prove(
             for found in checked_out(view, one)
         ]
     )
+    if view.repository is None:
+        with app.git.stopping():
+            stop_at(copied.prove(app, view.lock))
     uv = uv or find_uv(app)
     allowed = allow.load(app.folder)
     environment = find(app.folder, app.environ)

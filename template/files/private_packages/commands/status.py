@@ -21,7 +21,7 @@ from private_packages.output import Output, in_columns
 from private_packages.probe import modules_in
 from private_packages.project import adding, install_command, manager_of
 from private_packages.strategies import strategy_of
-from private_packages.strategies.submodule import checked_out, root_of
+from private_packages.strategies.submodule import checked_out, is_copied, root_of
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -184,7 +184,10 @@ def _for_people(view: View, findings: list[Finding], missing: list[str]) -> None
 def _stands_for(view: View, package: Package) -> str:
     """Return what a package is at, in a few words."""
     locked = view.lock.get(package.key)
-    return locked.stands_for if locked else "not fetched yet"
+    if locked is None:
+        return "not fetched yet"
+    copied = view.repository is None and package.path and is_copied(view.app, package)
+    return f"{locked.stands_for}, a copy without Git" if copied else locked.stands_for
 
 
 def _for_machines(
