@@ -1,76 +1,145 @@
-"""Containers: what `containers: yes` renders, an app whose files came without Git, and real images and devcontainers."""
+"""Containers: what `containers: yes` renders, and real images and devcontainers of it."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sysconfig
 from pathlib import Path
 
-import builder
 import pytest
-from ci import forms, leaks, secrets_of
+import yaml
+from apps import copier, data, render
+from ci import HERE
+from test_ci_files import CHECKERS, CHOICES, checked
 
 from demo import runs
-from demo.hosts import DemoHosts
+from demo.hosts import DemoHosts, git_line
+from demo.samples import make_repository
 
-REASON = builder.reason_without()
-NEEDS_A_BUILDER = pytest.mark.skipif(bool(REASON), reason=REASON or "there is one")
-BUILD = ("build", "--network", "host", "--progress", "plain")
-SECRET = ("--secret", "id=private-packages,src=.env")
+DEVCONTAINERS = "0.89.0"
+DOCKERFILE, DEVCONTAINER, IGNORED = "Dockerfile", ".devcontainer/devcontainer.json", ".dockerignore"
+
+
+# What is rendered
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+@pytest.mark.parametrize("choice", ["none", "mixed"])
+def test_the_files_are_sound_for_hadolint_and_for_the_checkers_of_ci(
+    choice: str, ci: str, questionnaire: Path, tmp_path: Path
+):
+    app = render(questionnaire, tmp_path / "app", **CHOICES[choice], ci=ci, containers=True)
+    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts"))
+    assert hadolint, "hadolint is not installed beside this Python"
+    done = subprocess.run([hadolint, app / DOCKERFILE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    file = app / {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}[ci]
+    for checker in CHECKERS[ci]:
+        sound, said = checked(checker, file)
+        assert sound, said
+
+
+def test_hadolint_finds_something_in_another_dockerfile(tmp_path: Path):
+    (tmp_path / DOCKERFILE).write_text("FROM python\nRUN cd /srv && pip install uv\n")
+    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts"))
+    assert hadolint
+    done = subprocess.run([hadolint, tmp_path / DOCKERFILE], capture_output=True, text=True, check=False)
+    assert "DL3006" in done.stdout and "DL3013" in done.stdout
+
+
+def test_who_does_not_say_so_gets_no_file_for_containers(questionnaire: Path, tmp_path: Path):
+    app = render(questionnaire, tmp_path / "app", **CHOICES["mixed"])
+    assert not any((app / name).exists() for name in (DOCKERFILE, DEVCONTAINER, IGNORED))
+    assert "containers" not in (app / ".copier-answers.yml").read_text()
+    assert "docker" not in (app / ".github/workflows/ci.yml").read_text().lower()
+    assert "Containers" not in (app / "docs/private-packages.md").read_text()
+
+
+def test_viktor_gets_a_devcontainer_and_no_image(questionnaire: Path, tmp_path: Path):
+    app = render(questionnaire, tmp_path / "app", **CHOICES["mixed"], platform="viktor", containers=True)
+    assert (app / DEVCONTAINER).exists()
+    assert not (app / DOCKERFILE).exists() and not (app / IGNORED).exists()
+    assert "docker build" not in (app / ".github/workflows/ci.yml").read_text()
+    assert "docker build" not in (app / "docs/private-packages.md").read_text()
+
+
+def test_an_existing_app_keeps_its_own_files_for_containers(questionnaire: Path, tmp_path: Path):
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "requirements.txt").touch()
+    (app / DOCKERFILE).write_text("FROM scratch\n")
+    render(questionnaire, app, **CHOICES["mixed"], start="existing", containers=True)
+    assert (app / "private-packages.toml").exists()
+    assert (app / DOCKERFILE).read_text() == "FROM scratch\n"
+    assert not (app / DEVCONTAINER).exists() and not (app / IGNORED).exists()
+
+
+def test_an_update_may_give_the_answer_and_the_next_one_keeps_it_and_the_users_lines(
+    template: Path, tmp_path: Path, git
+):
+    app = tmp_path / "app"
+    options = data({"strategies": []})
+    assert copier("copy", "--trust", "--defaults", *options, template, app, cwd=tmp_path).returncode == 0
+
+    def update(*options: str) -> list[bool]:
+        git(app, "add", "--all")
+        git(app, "commit", "--quiet", "--allow-empty", "-m", "work")
+        command = ("update", "--trust", "--defaults", "--vcs-ref", ":current:")
+        done = copier(*command, *options, cwd=app)
+        assert done.returncode == 0, done.stderr
+        return [(app / name).exists() for name in (DOCKERFILE, DEVCONTAINER, IGNORED)]
+
+    assert update("--data", "containers=yes") == [True] * 3
+    (app / DOCKERFILE).write_text((app / DOCKERFILE).read_text() + "LABEL mine=yes\n")
+    assert update() == [True] * 3
+    assert "LABEL mine=yes" in (app / DOCKERFILE).read_text()
+    assert yaml.safe_load((app / ".copier-answers.yml").read_text())["containers"] is True
 
 
 # Real images
 
+SCM = """\
+[build-system]
+requires = ["hatchling", "hatch-vcs"]
+build-backend = "hatchling.build"
 
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[builder.Docker]:
-    """A builder with BuildKit, its data in a folder of the test's own."""
-    with builder.docker(tmp_path_factory.mktemp("docker")) as running:
-        yield running
+[project]
+name = "acme-scm"
+dynamic = ["version"]
+
+[tool.hatch.version]
+source = "vcs"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["acme_scm.py"]
+"""
 
 
 def make(template: Path, folder: Path, hosts: DemoHosts, strategy: str, **answers: object) -> Path:
-    """An app as its owner has it: fetched, with values in `.env`."""
+    """An app as its owner has it: fetched, with values in `.env`. Among the submodules is one whose tags say its version."""
     app = folder / f"app-{strategy}"
-    answers = {
-        **hosts.answers(strategy),
-        "containers": True,
-        "python_version": builder.python_inside(),
-        **answers,
-    }
+    answers = {**hosts.answers(strategy), "containers": True, "ci": "github", **answers}
+    if strategy == "submodule":
+        if not (hosts.git.root / "acme" / "acme-scm.git").exists():
+            files = {"pyproject.toml": SCM, "acme_scm.py": "ORIGIN = 'private'\n"}
+            make_repository(hosts.git.root / "acme", "acme-scm", files, tags=["v4.5.6"])
+        answers["submodule_packages"] = (
+            f"{answers['submodule_packages']}\n{git_line(hosts.git, 'acme-scm', 'v4.5.6')}"
+        )
     runs.generate(template, app, answers, hosts.variables)
     (app / ".env").write_text("".join(f"{name}={value}\n" for name, value in hosts.variables.items()))
     return app
 
 
-def holding(folder: Path, secrets: list[str]) -> list[str]:
-    """The files below a folder that hold a secret, as it stands or encoded: layers, configuration, history, cache."""
-    patterns = "".join(f"{form}\n" for secret in secrets for form in forms(secret))
-    done = subprocess.run(
-        ["grep", "--recursive", "--text", "--fixed-strings", "--files-with-matches", "--file=-", folder],
-        input=patterns,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in (0, 1) or "No such file" in done.stderr, done.stderr
-    return done.stdout.splitlines()
-
-
-@NEEDS_A_BUILDER
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["submodule", "git", "index", "mixed"])
-def test_where_dockerd_is_an_image_holds_the_app_and_no_login(
-    strategy: str, template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+def test_hatch_vcs_builds_a_copied_submodule_at_the_version_of_its_tag(
+    template: Path, hosts: DemoHosts, tmp_path: Path
 ):
-    """Neither a layer nor the history, the configuration or the cache of the build has a form of a secret."""
-    app = make(template, tmp_path, hosts, strategy)
-    done = docker.run(*BUILD, *SECRET, "--tag", strategy, ".", cwd=app)
-    assert done.returncode == 0, done.stderr
-    print(done.stderr)
-    started = docker.run("run", "--rm", "--network", "none", strategy)
-    assert started.returncode == 0, started.stderr
-    print(started.stdout)
-    secrets = secrets_of(hosts.variables)
-    assert not leaks(done.stdout + done.stderr, secrets)
-    assert holding(docker.data, secrets) == []
+    app = make(template, tmp_path, hosts, "submodule", python_version=HERE)
+    copy = shutil.copytree(app, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
+    runs.install(copy, {}, "--locked")
+    said = runs.execute(
+        copy, {}, "python", "-c", "from importlib.metadata import version; print(version('acme-scm'))"
+    )
+    assert said.strip() == "4.5.6"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from private_packages.errors import Failure
 from private_packages.git import end, git_environment, silence_allowed, start
 from private_packages.lock import load
 from private_packages.machine import certificates, login_of
-from private_packages.submodules.copied import pretended_versions
+from private_packages.submodules import copied
 
 if TYPE_CHECKING:
     from private_packages.app import App
@@ -96,6 +97,8 @@ class Uv:
     app: App
     secrets: tuple[str, ...] = field(default=(), repr=False)
     running: set[subprocess.Popen[bytes]] = field(default_factory=set, repr=False)
+    # Lasts as long as this.
+    settings: tempfile.TemporaryDirectory[str] | None = None
 
     def run(self, *arguments: str | Path, stdin: str = "") -> str:
         """Run uv in the app's folder; return its standard output. Raises `UvFailed`."""
@@ -141,7 +144,10 @@ def find_uv(app: App) -> Uv:
             "uv is not here, and it resolves and installs. Type `python -m pip install uv`."
         )
     env = _environment(app)
-    uv = Uv(command, env, app, _secrets(app, env))
+    settings = _settings(app)
+    if settings:
+        env["UV_CONFIG_FILE"] = str(Path(settings.name, "uv.toml"))
+    uv = Uv(command, env, app, _secrets(app, env), settings=settings)
     version = uv.run("--version")
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST:
@@ -149,6 +155,24 @@ def find_uv(app: App) -> Uv:
             f"{version.strip()} is too old; 0.9 or newer is needed. Type `python -m pip install --upgrade uv`."
         )
     return uv
+
+
+def _settings(app: App) -> tempfile.TemporaryDirectory[str] | None:
+    """Write a `uv.toml` with the versions of submodules that have no history; None where there is none to tell.
+
+    setuptools-scm and hatch-vcs read the variable, which here is each package's own (uv, "extra-build-variables").
+    """
+    versions = copied.versions(app, load(app.folder))
+    if not versions:
+        return None
+    lines = [
+        f'{name} = {{ SETUPTOOLS_SCM_PRETEND_VERSION = "{version}" }}\n'
+        for name, version in versions.items()
+    ]
+    folder = tempfile.TemporaryDirectory()
+    text = "".join(["[extra-build-variables]\n", *lines])
+    Path(folder.name, "uv.toml").write_text(text, encoding="utf-8")
+    return folder
 
 
 def index_options(app: App) -> list[str]:
@@ -184,8 +208,7 @@ def _environment(app: App) -> dict[str, str]:
     env = with_helper(git_environment(env), app.config.packages, app.folder)
     # In Git's locale, `C`, Python could not read an umlaut in the path of an editable package.
     own = {name: value for name, value in app.environ.items() if name == "LC_ALL"}
-    env = {name: env[name] for name in env if name != "LC_ALL"} | own
-    return pretended_versions(app, load(app.folder)) | env
+    return {name: env[name] for name in env if name != "LC_ALL"} | own
 
 
 def _secrets(app: App, env: Mapping[str, str]) -> tuple[str, ...]:

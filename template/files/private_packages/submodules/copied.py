@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from private_packages import remote
 from private_packages.errors import Failure, GitError
 from private_packages.findings import Finding
+from private_packages.names import normalised
 from private_packages.strategies.submodule import distribution_of, is_copied
 from private_packages.submodules.state import has_files
 from private_packages.versions import key_of
@@ -101,19 +102,17 @@ def _compare(
     return sorted(different or ()), nested
 
 
-def pretended_versions(app: App, lock: Lock) -> dict[str, str]:
-    """Return what setuptools-scm and hatch-vcs read in place of a history: each package's version, by variable.
+def versions(app: App, lock: Lock) -> dict[str, str]:
+    """Return the version of each submodule that has no history to take it from, by the name of its distribution.
 
-    It is the version that the locked ref names; without one, `0` with the commit behind it. Raises `Failure`.
+    It is the one that the locked ref names; without one, `0` with the commit behind it. Raises `Failure`.
     """
     found = {}
     for package in app.config.of("submodule"):
         locked = lock.commit_of(package.name, "submodule")
         if locked and is_copied(app, package):
-            name = re.sub(r"[-_.]+", "_", distribution_of(app, package)).upper()
-            version = re.sub(r"\A.*?(?=[vV]?[0-9]+\.)", "", locked.ref)
+            version = re.sub(r"\A[^.]*?(?=[0-9]+\.)", "", locked.ref)
             known = key_of(version) is not None
-            found[f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{name}"] = (
-                version if known else f"0+g{locked.commit[:10]}"
-            )
+            name = normalised(distribution_of(app, package))
+            found[name] = version if known else f"0+g{locked.commit[:10]}"
     return found
