@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from private_packages import manifest, viktor
+from private_packages import manifest, starting
 from private_packages.agreement import disagreements, read_view, with_environment
 from private_packages.credentials import no_value
 from private_packages.environment import find as find_environment
@@ -103,7 +103,7 @@ def find(view: View) -> list[Finding]:
             found += _in_use(view, package, found, manager, added)
         # What is not installed explains why it does not start.
         if view.probe and not found:
-            found += viktor.start(view, view.probe)
+            found += starting.start(view, view.probe)
     return [*found, *manifest.edited(view.app)]
 
 
