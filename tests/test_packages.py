@@ -80,8 +80,8 @@ def source(name: str, *, src: bool = True) -> dict[str, str]:
 
 
 _SETUP = (
-    "from setuptools import find_packages, setup\n"
-    "setup(name='acme-setup', version='1.0', package_dir={'': 'src'}, packages=find_packages('src'),"
+    "from setuptools import setup\n"
+    "setup(name='acme-setup', version='1.0', packages=['acme_setup'],"
     " install_requires=['six'])\n"
 )
 _CFG = "[metadata]\nname = acme-cfg\nversion = 1.0\n[options]\npackage_dir =\n    =src\npackages = find:\ninstall_requires =\n    six\n[options.packages.find]\nwhere = src\n"
@@ -112,7 +112,10 @@ SHAPES = {
         {"pyproject.toml": SETUPTOOLS, "setup.cfg": _CFG, "src/acme_cfg/__init__.py": _SIX.format("cfg")},
         "acme_cfg",
     ),
-    "setup": Shape({"setup.py": _SETUP, "src/acme_setup/__init__.py": _SIX.format("setup")}, "acme_setup"),
+    "setup": Shape(
+        {"setup.py": _SETUP, "acme_setup/__init__.py": _SIX.format("setup")},
+        "acme_setup",
+    ),
     "hatchling": Shape(
         {
             "pyproject.toml": built_by("hatchling", "hatchling.build") + project("hatchling"),
@@ -174,6 +177,16 @@ SHAPES = {
             "src/acme_native/__init__.py": "from acme_native._core import run\n",
         },
         "acme_native",
+    ),
+    "legacy": Shape(
+        {
+            "setup.py": "from setuptools import Extension, setup\n"
+            "setup(name='acme-legacy', version='1.0', packages=['acme_legacy'],"
+            " ext_modules=[Extension('acme_legacy._core', ['core.c'])])\n",
+            "core.c": _NATIVE.replace("native", "legacy"),
+            "acme_legacy/__init__.py": "from acme_legacy._core import run\n",
+        },
+        "acme_legacy",
     ),
     "one": Shape(
         {"pyproject.toml": SETUPTOOLS + project("one"), "src/acme/one.py": RUN.format("one")}, "acme.one"
@@ -332,6 +345,7 @@ NOT_ON_VIKTOR = {
     "scm": "acme_scm asks for the version that an installation has",
     "hatchvcs": "acme_hatchvcs._version is made when it is built",
     "native": "setup.py compiles a part of it",
+    "legacy": "setup.py compiles a part of it",
 }
 
 
@@ -413,7 +427,7 @@ def versions(shelf: Shelf, *names: str) -> dict[str, str]:
 
 
 def release(shelf: Shelf) -> None:
-    """Version 2.0 of a package with a compiled part, of one with its version in its tag, and of one with a setup.py."""
+    """Version 2.0 of a package with a compiled part, of one with its version in its tag, and a compiled one with a setup.py."""
     commit(
         shelf.git.path_of("acme-native"),
         {
@@ -423,7 +437,9 @@ def release(shelf: Shelf) -> None:
         tag="v2.0",
     )
     commit(shelf.git.path_of("acme-scm"), {"src/acme_scm/__init__.py": SCM_2}, tag="v2.0")
-    commit(shelf.git.path_of("acme-setup"), {"setup.py": _SETUP.replace("1.0", "2.0")}, tag="v2.0")
+    # Its version stays: nothing but the commit tells that it is another.
+    legacy = {"core.c": _NATIVE.replace("native", "legacy").replace("ran legacy", "ran legacy 2")}
+    commit(shelf.git.path_of("acme-legacy"), legacy, tag="v2.0")
 
 
 SCM_2 = _VERSION.format("scm", "2.0") + RUN.format("scm 2")
@@ -436,7 +452,7 @@ def test_after_a_move_one_install_has_built_anew_what_is_compiled_and_what_has_i
 ):
     """In an environment that uv made, and in one that the standard library made and pip filled."""
     fresh(shelf)
-    names = ("native", "scm", "setup")
+    names = ("native", "scm", "legacy")
     if made_by == "pip":
         shutil.rmtree(shelf.app / ".venv")
         assert shelf.run(runs.PYTHON, "-m", "venv", ".venv").returncode == 0
@@ -447,7 +463,7 @@ def test_after_a_move_one_install_has_built_anew_what_is_compiled_and_what_has_i
     tables = [shelf.table(name, strategy) for name in names]
     if strategy == "submodule":
         tables[2] = (
-            tables[2].replace('name = "acme-setup"', 'name = "other"').replace('"acme-setup @', '"other @')
+            tables[2].replace('name = "acme-legacy"', 'name = "other"').replace('"acme-legacy @', '"other @')
         )
     shelf.want(*tables, prefixes=["acme-"])
     shelf.installs()
@@ -455,12 +471,9 @@ def test_after_a_move_one_install_has_built_anew_what_is_compiled_and_what_has_i
     moved = [table.replace("@v1.0", "@v2.0").replace('"v1.0"', '"v2.0"') for table in tables]
     shelf.want(*moved, prefixes=["acme-"])
     shelf.installs()
-    assert versions(shelf, *names) == dict.fromkeys(names, "2.0")
-    assert shelf.ran("native", "scm", "setup") == {
-        "native": "ran native 2",
-        "scm": "ran scm 2",
-        "setup": "ran setup",
-    }
+    assert versions(shelf, *names) == {"native": "2.0", "scm": "2.0", "legacy": "1.0"}
+    said = {"native": "ran native 2", "scm": "ran scm 2", "legacy": "ran legacy 2"}
+    assert shelf.ran(*names) == said
 
 
 @pytest.mark.slow
