@@ -86,7 +86,16 @@ def docker(folder: Path) -> Iterator[Docker]:
     """A dockerd with the base images. It has no network of its own: containers use the machine's."""
     running = Docker(folder)
     running.data.mkdir(parents=True)
-    command = ["dockerd", "--host", f"unix://{folder}/docker.sock", "--data-root", running.data]
+    # What it mounts is seen by it alone, and ends with it.
+    command = [
+        "unshare",
+        "--mount",
+        "dockerd",
+        "--host",
+        f"unix://{folder}/docker.sock",
+        "--data-root",
+        running.data,
+    ]
     command += ["--exec-root", folder / "exec", "--pidfile", folder / "pid", "--bridge", "none"]
     command += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
     with (folder / "log").open("wb") as log:
@@ -110,6 +119,8 @@ def docker(folder: Path) -> Iterator[Docker]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+        # Half a gigabyte, which pytest would keep.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:
