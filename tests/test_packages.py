@@ -455,9 +455,9 @@ def test_after_a_move_one_install_has_built_anew_what_is_compiled_and_what_has_i
     if made_by == "pip":
         shutil.rmtree(shelf.app / ".venv")
         assert shelf.run(runs.PYTHON, "-m", "venv", ".venv").returncode == 0
-        clones = [shelf.scratch / "builds" / name for name in names]
-        pip = (shelf.python, "-m", "pip", "install", "--quiet", "--no-deps", *clones)
-        assert shelf.run(*pip).returncode == 0
+        wheels = [file for name in names for file in shelf.private.folder.glob(f"acme_{name}-1.0-*.whl")]
+        pip = (shelf.python, "-m", "pip", "install", "--quiet", "--no-deps", *wheels)
+        assert len(wheels) == 3 and shelf.run(*pip).returncode == 0
     # The line of the one with the setup.py has another name: only its build tells its own.
     tables = [shelf.table(name, strategy) for name in names]
     if strategy == "submodule":
