@@ -130,7 +130,7 @@ def test_of_each_package_it_says_what_it_stands_for_and_asks_nobody(app: Install
         ["acme-beams", "submodule", "v1.2.3", "(commit)", "ok"],
         ["acme-loads", "git", "v0.9.0", "(commit)", "ok"],
         ["acme-units", "index", "2.1.0", "ok"],
-        ["Everything", "is", "as", "wanted."],
+        ["Everything", "is", "as", "it", "should", "be."],
     ]
     assert hosts.git.requests == []
     assert hosts.index.requests == []
