@@ -124,6 +124,8 @@ def prove(
     environment = find(app.folder, app.environ)
     python = python_of(environment) if environment else Path(sys.executable)
     known = {key for key in view.lock if view.lock.version_of(key)}
+    # A source distribution may have gone from its index since then, and another one be built in its place.
+    skips = unchanged and not allowed.build
     with (
         ThreadPoolExecutor(max_workers=AT_ONCE + 4) as pool,
         uv.stopping(),
@@ -135,7 +137,7 @@ def prove(
         first = pool.submit(
             lambda: (
                 (view.lock, Resolution((), ()))
-                if unchanged
+                if skips
                 else _builds(app, view.lock, known, allowed, ask, python)
             )
         )
@@ -154,7 +156,13 @@ def prove(
         answers = _answers(app, asked)
         stop_at(list(_stopping(app, answers)))
         _, builds = first.result()
-        lock, resolution = resolving.result()
+        try:
+            lock, resolution = resolving.result()
+        except UvFailed:
+            if skips:
+                # What was proved then does not hold any more: this says why.
+                _builds(app, view.lock, known, allowed, ask, python)
+            raise
         others = _everywhere(elsewhere)
     completed = complete(app, lock, known, resolution, others, builds)
     if locked:
