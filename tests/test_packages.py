@@ -539,10 +539,9 @@ def test_private_submodules_of_a_submodule_are_fetched_with_the_logins_of_their_
             )
         there = replace(small, variables={**small.variables, "OTHER_TOKEN": token})
         if place == "another host, which no line names":
-            where = f"a submodule of it is on {authority(other)}, for which no package line has a login"
-            with pytest.raises(
-                AssertionError, match=re.escape(f"acme-outer: {where}; add the line of a package")
-            ):
+            named = r"acme-outer: its own submodule \S+: " + re.escape(authority(other))
+            cure = "wants a login, and no package of this app has one for it; add the line of a package there"
+            with pytest.raises(AssertionError, match=f"{named} {cure}"):
                 there.want(*tables)
             return
         there.want(*tables)

@@ -117,8 +117,8 @@ def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
     login = _login(error, url, variables)
     if _host(inner) != _host(url):
         login = (
-            f"{_host(inner)} wants a login, and no package of this app has one for it;"
-            " log in there with your Git credential helper"
+            f"{_host(inner)} wants a login, and no package of this app has one for it; add the line of a package"
+            " there, or let your own Git log in there"
         )
     name = re.search(r"Failed to clone '(.*)'", error.stderr)
     return f"its own submodule {name[1] if name else inner}: {_explain(error, inner, login)}"

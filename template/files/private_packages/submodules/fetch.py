@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages import remote
-from private_packages.credentials import place_of
 from private_packages.diagnosis import is_missing_ref
 from private_packages.errors import Failure, GitError
 from private_packages.files import read_text, remove, rename, write_text
@@ -379,31 +378,13 @@ class Fetcher:
                     "--progress",
                     cwd=folder,
                 )
-            except NotDone as error:
+            except NotDone:
                 self._leave_half(one)
-                host = _host_without_login(error, one.package.url)
-                if not host:
-                    raise
-                raise NotDone(
-                    f"a submodule of it is on {host}, for which no package line has a login; add the line of a package"
-                    " there, or let your own Git log in there"
-                ) from error.__cause__
+                raise
 
     def _leave_half(self, one: Wanted) -> None:
         """Git writes the index also when files are missing; the next run would take those for the user's work."""
         remove(self.repository.module(one.path) / "index")
-
-
-def _host_without_login(error: NotDone, url: str) -> str:
-    """Return the host that wanted a login, where it is another one than that of an address; else nothing."""
-    said = str(getattr(error.__cause__, "stderr", ""))
-    found = re.search(
-        r"(?:could not read \w+|Authentication failed) for '(\w+://[^/']+)", said
-    )
-    elsewhere = found and place_of(found[1]) != place_of(url)
-    return (
-        found[1].rpartition("://")[2].rpartition("@")[2] if found and elsewhere else ""
-    )
 
 
 def _finish_config(git_dir: Path, worktree: str) -> None:
