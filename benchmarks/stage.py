@@ -269,7 +269,8 @@ def plain_questions() -> dict[str, dict[str, Any]]:
         question = {key: one[key] for key in ("type", "multiselect", "multiline") if key in one}
         question["default"] = "[]" if one["type"] == "json" or "multiselect" in one else ""
         if isinstance(one.get("choices"), str):
-            question["choices"] = ["nothing to choose"]
+            # Computed choices: what a list of ticks needs, and the answer of a single choice as it is.
+            question |= {"choices": ["nothing to choose"]} if "multiselect" in one else {}
         elif "choices" in one:
             listed = one["choices"]
             pairs = listed.items() if isinstance(listed, dict) else zip(listed, listed, strict=True)

@@ -16,6 +16,11 @@ from plumbum import local
 from demo.hosts import DemoHosts
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: half of the time a test waits for a server, or for a program to end."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of the tests' own: nobody's Git configuration, Copier settings or caches are read or written."""
