@@ -11,8 +11,7 @@ from private_packages.blocks import read_block
 from private_packages.errors import Failure, GitError
 from private_packages.files import has_conflict, read_exactly
 from private_packages.names import listed
-from private_packages.package_files import read_pyproject
-from private_packages.probe import modules_in
+from private_packages.package_files import modules_in, read_pyproject
 from private_packages.project import file_of, manager_of
 from private_packages.repository import Repository, open_repository
 from private_packages.shared_files import BLOCKS

@@ -53,7 +53,7 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         for package in yaml.safe_load(macros("lines").parse({strategy: answers[f"{strategy}_packages"]}))
     ]
     left_out = yaml.safe_load(
-        macros("lines").left_out({one: answers[f"{one}_packages"] for one in answers["strategies"]})
+        macros("lines").left_out({one: answers[f"{one}_packages"] for one in answers["strategies"]}, packages)
     )
     typed = " ".join([*(one["requirement"] for one in packages), answers.get("index_url", "")])
     context = {

@@ -16,7 +16,7 @@ from private_packages import viktor
 from private_packages.config import Config, Package
 from private_packages.git import Git
 from private_packages.output import Output
-from private_packages.probe import NOT_PACKAGES
+from private_packages.package_files import NOT_PACKAGES
 
 SENTENCE = "app/submodules/acme-beams is empty. Run: python -m private_packages install"
 BEAMS = {

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import uv
-from private_packages import needs, unbuilt
+from private_packages import needs, package_files, unbuilt
 from private_packages.errors import Unreadable
 from world import World, new_world
 from world import source as plain_source
@@ -664,3 +665,14 @@ def test_what_a_package_lacks_unbuilt_is_told_and_what_it_does_without_is_not(tm
     files, words = LACKING[case]
     lacking = unbuilt.lacks(write(tmp_path, files))
     assert lacking.startswith(words) and bool(lacking) == bool(words)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a privilege on Windows")
+def test_a_source_folder_that_is_a_link_is_read_by_nobody(tmp_path: Path):
+    """It may lead anywhere."""
+    elsewhere = write(tmp_path / "elsewhere", {"acme/__init__.py": "from .made import x\n"})
+    root = write(tmp_path / "package", {"pyproject.toml": "", "acme/__init__.py": ""})
+    (root / "src").symlink_to(elsewhere)
+    assert package_files.source_of(root) == root
+    assert package_files.modules_in(root) == {"acme"}
+    assert unbuilt.lacks(root) == ""

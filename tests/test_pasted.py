@@ -198,6 +198,24 @@ def helped(hosts: DemoHosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     yield home
 
 
+@pytest.fixture
+def units(hosts: DemoHosts) -> Iterator[str]:
+    """The address of a repository that is called otherwise than the package in it."""
+    repository = hosts.git.path_of("units")
+    make_repository(repository.parent, "units", source_files("acme-units", "2.1.0"), tags=["v2.1.0"])
+    yield hosts.git.url_of("units")
+    shutil.rmtree(repository)
+
+
+def copied(template: Path, folder: Path, strategy: str, text: str) -> Path:
+    """An app for which somebody pasted this."""
+    answers = (f"strategies=[{strategy}]", f"{strategy}_packages={text}", "python_version=3.11", "ci=none")
+    words = [word for answer in answers for word in ("--data", answer)]
+    done = copier("copy", "--trust", "--defaults", *words, template, folder / "my-app", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "my-app"
+
+
 class TestAnAppOfPastedLines:
     """From the address in a browser to a running app and a moved version."""
 
@@ -256,63 +274,31 @@ class TestAnAppOfPastedLines:
 
     @pytest.mark.parametrize("strategy", ["submodule", "git"])
     def test_it_runs_with_the_login_that_git_has_and_what_was_typed_stays(
-        self, template: Path, hosts: DemoHosts, helped: Path, tmp_path: Path, strategy: str
+        self, template: Path, units: str, helped: Path, tmp_path: Path, strategy: str
     ):
         """The repository is called otherwise than the package in it, as most are."""
-        project = source_files("acme-units", "2.1.0")
-        make_repository(hosts.git.path_of("x").parent, "units", project, tags=["v2.1.0"])
-        address = hosts.git.url_of("units")
-        name = "" if strategy == "submodule" else "acme-units @ "
-        text = f"git clone -b v2.1.0 {address}" if strategy == "submodule" else f"{name}git+{address}@v2.1.0"
-        app = tmp_path / "my-app"
-        try:
-            options = [
-                f"strategies=[{strategy}]",
-                f"{strategy}_packages={text}",
-                "python_version=3.11",
-                "ci=none",
-            ]
-            words = [word for option in options for word in ("--data", option)]
-            done = copier("copy", "--trust", "--defaults", *words, template, app, cwd=tmp_path)
-            assert done.returncode == 0, done.stderr
-            assert text in (app / ".copier-answers.yml").read_text(encoding="utf-8")
-            done = typed(app, "python -m private_packages install")
-            assert done.returncode == 0, done.stderr + done.stdout
-            assert "Everything is as it should be." in done.stdout
-            done = typed(
-                app,
-                "python -m private_packages exec python -c 'import acme_units; print(acme_units.__file__)'",
-            )
-            assert ("app/submodules/units" in done.stdout) == (strategy == "submodule"), (
-                done.stdout + done.stderr
-            )
-            done = typed(app, "python -m private_packages exec python -m unittest")
-            assert done.returncode == 0, done.stderr
-        finally:
-            shutil.rmtree(hosts.git.path_of("units"))
+        pasted = {"submodule": f"git clone -b v2.1.0 {units}", "git": f"acme-units @ git+{units}@v2.1.0"}
+        text = pasted[strategy]
+        app = copied(template, tmp_path, strategy, text)
+        assert text in (app / ".copier-answers.yml").read_text(encoding="utf-8")
+        done = typed(app, "python -m private_packages install")
+        assert done.returncode == 0, done.stderr + done.stdout
+        assert "Everything is as it should be." in done.stdout
+        done = typed(
+            app, "python -m private_packages exec python -c 'import acme_units; print(acme_units.__file__)'"
+        )
+        assert ("app/submodules/units" in done.stdout) == (strategy == "submodule"), done.stdout + done.stderr
+        done = typed(app, "python -m private_packages exec python -m unittest")
+        assert done.returncode == 0, done.stderr
 
     def test_a_git_line_of_another_name_than_the_packages_is_told_that_name(
-        self, template: Path, hosts: DemoHosts, helped: Path, tmp_path: Path
+        self, template: Path, units: str, helped: Path, tmp_path: Path
     ):
-        make_repository(
-            hosts.git.path_of("x").parent, "units", source_files("acme-units", "2.1.0"), tags=["v2.1.0"]
-        )
-        app = tmp_path / "my-app"
-        try:
-            options = [
-                "strategies=[git]",
-                f"git_packages={hosts.git.url_of('units')}@v2.1.0",
-                "python_version=3.11",
-            ]
-            words = [word for option in options for word in ("--data", option)]
-            done = copier("copy", "--trust", "--defaults", *words, template, app, cwd=tmp_path)
-            assert done.returncode == 0, done.stderr
-            done = typed(app, "python -m private_packages install")
-            assert done.returncode == 1
-            assert "holds a package called acme-units" in done.stderr
-            assert "`acme-units @ git+https://…`" in done.stderr
-        finally:
-            shutil.rmtree(hosts.git.path_of("units"))
+        app = copied(template, tmp_path, "git", f"{units}@v2.1.0")
+        done = typed(app, "python -m private_packages install")
+        assert done.returncode == 1
+        assert "holds a package called acme-units" in done.stderr
+        assert "`acme-units @ git+https://…`" in done.stderr
 
     def test_move_writes_whole_lines_in_the_place_of_what_was_pasted(
         self, template: Path, hosts: DemoHosts, helped: Path, tmp_path: Path, git: Git

@@ -14,7 +14,7 @@ from private_packages.errors import GitError
 from private_packages.findings import SYNC, Finding
 from private_packages.lock import is_needed_only
 from private_packages.names import normalised, without_login
-from private_packages.probe import Probe, modules_in
+from private_packages.package_files import modules_in
 from private_packages.project import file_of
 from private_packages.repository import Repository, open_repository
 from private_packages.strategies import strategy_of
@@ -24,6 +24,7 @@ from private_packages.viktor import finder_of, is_written
 
 if TYPE_CHECKING:
     from private_packages.app import App
+    from private_packages.probe import Probe
 
 
 def read_view(app: App) -> View:

@@ -42,7 +42,7 @@ _LARGEST_ARCHIVE, _LARGEST_UNPACKED = 500_000_000, 2_000_000_000
 # Of a version that the lock does not know yet, any that is offered may be the one.
 _MOST_ARCHIVES = 20
 # What is larger is no pyproject.toml that is read.
-_FETCH = ("fetch", "--progress", "--no-tags", "--filter=blob:limit=1m")
+_SMALL = "--filter=blob:limit=1m"
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/default")
 
 
@@ -96,12 +96,11 @@ def _of_git_line(
 
 def _fetch(app: App, package: Package, ref: str, scratch: Path) -> str:
     """Fetch the commit, or else all, into a bare repository; return what to look for there. Raises `Failure`."""
-    app.git.run("init", "--quiet", "--bare", "--template=", ".", cwd=scratch)
     if remote.is_commit(ref):
-        fetch = (*_FETCH, "--depth=1", "--", package.url, ref)
-        remote.ask(app, package, *fetch, cwd=scratch)
+        options = (_SMALL, "--depth=1", "--", package.url, ref)
+        remote.fetch_bare(app, package, scratch, *options)
         return ref
-    remote.ask(app, package, *_FETCH, "--", package.url, *_ALL, cwd=scratch)
+    remote.fetch_bare(app, package, scratch, _SMALL, "--", package.url, *_ALL)
     # A branch before a tag of the same name, as pip looks for them.
     names = [f"refs/heads/{ref}", f"refs/tags/{ref}", ref] if ref else ["refs/default"]
     asked = "".join(f"{name}^{{commit}}\n" for name in names)

@@ -42,6 +42,13 @@ def no_value(names: list[str]) -> str:
     return f"{listed(names)} {'have' if len(names) > 1 else 'has'} no value"
 
 
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with stars in the place of secrets; what is shorter than four characters is in any sentence."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "****") if len(secret) > 3 else text
+    return text
+
+
 def login(user_info: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return user and password that a user-info such as ``${USER}:${TOKEN}`` stands for.
 

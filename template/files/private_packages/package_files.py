@@ -5,6 +5,8 @@ Only regular files inside the package's folder are read, at most 1 MB of each.
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,25 @@ from typing import Any
 from private_packages.errors import Unreadable
 
 LARGEST = 1_000_000
+# What is in a repository beside the package: never imported from there.
+NOT_PACKAGES = frozenset(
+    {
+        "app",
+        "benchmarks",
+        "build",
+        "conftest",
+        "dist",
+        "docs",
+        "examples",
+        "noxfile",
+        "scripts",
+        "setup",
+        "tasks",
+        "test",
+        "tests",
+        "tools",
+    }
+)
 
 
 def read_file(root: Path, name: str) -> str | None:
@@ -67,3 +88,35 @@ def is_installable(root: Path) -> bool:
         return True
     data = read_pyproject(root)
     return "project" in data or "build-system" in data
+
+
+def source_of(root: Path) -> Path:
+    """Return the folder of a package's modules: `src` where there is one, and no link, which may lead anywhere."""
+    inside = root / "src"
+    return inside if inside.is_dir() and not inside.is_symlink() else root
+
+
+def modules_in(root: Path) -> set[str]:
+    """Return the importable names of a package's folder: in `src` where there is one, else at its top.
+
+    Links are left out: they may lead anywhere.
+    """
+    source = source_of(root)
+    found: set[str] = set()
+    if not source.is_dir():
+        return found
+    with os.scandir(source) as entries:
+        for entry in entries:
+            folder = entry.is_dir(follow_symlinks=False)
+            name = entry.name if folder else entry.name.removesuffix(".py")
+            named = name.isidentifier() and name not in sys.stdlib_module_names
+            if not named or name in NOT_PACKAGES or entry.is_symlink():
+                continue
+            if folder:
+                # Without its own `__init__.py` a folder in `src` is part of a namespace (PEP 420).
+                package = source != root or (source / name / "__init__.py").is_file()
+            else:
+                package = entry.name.endswith(".py")
+            if package:
+                found.add(name)
+    return found

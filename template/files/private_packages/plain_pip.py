@@ -1,16 +1,19 @@
-"""What a host that runs plain pip on requirements.txt by itself might take of a private name: a public namesake."""
+"""What a host that runs plain pip on requirements.txt by itself might take of a private name: a public namesake.
+
+That holds for what a package is built with, too, for which pip reads no line.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages.findings import Finding
 from private_packages.remote import AT_ONCE
-from private_packages.resolution import Pinned, read_compiled
+from private_packages.resolution import Pinned, Resolution, read_compiled
 from private_packages.uv import Uv, UvFailed, index_options
 from private_packages.versions import is_same
 
@@ -52,6 +55,26 @@ def namesakes(
 
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool, uv.stopping():
         return [one for one in pool.map(ask, pinned) if one]
+
+
+def beyond(app: App, lock: Lock, builds: Resolution) -> Iterator[Finding]:
+    """Find what plain pip would look for on PyPI alone: lines that name an address do not count for a build."""
+    index = app.config.index
+    by_file = index is not None and index.scope == "files"
+    pip = (
+        "VIKTOR runs plain pip, which"
+        if app.config.platform == "viktor"
+        else "plain pip"
+    )
+    for one in builds.pinned:
+        package = app.config.named(one.name)
+        from_repository = package is not None and package.strategy != "index"
+        if from_repository or (by_file and lock.version_of(one.name)):
+            text = (
+                f"a package is built with it, and {pip} would look for it on PyPI alone; publish that package as a"
+                " wheel on the private index, and take it from there"
+            )
+            yield Finding("not-for-pip", one.name, text)
 
 
 def _namesake(

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +15,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from private_packages.markers import holds, is_marker
-
-# What is in a repository beside the package: never imported from there.
-NOT_PACKAGES = frozenset(
-    {
-        "app",
-        "benchmarks",
-        "build",
-        "conftest",
-        "dist",
-        "docs",
-        "examples",
-        "noxfile",
-        "scripts",
-        "setup",
-        "tasks",
-        "test",
-        "tests",
-        "tools",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -89,33 +67,6 @@ class Probe:
             or not is_marker(marker)
             or holds(marker, self.environment)
         )
-
-
-def modules_in(root: Path) -> set[str]:
-    """Return the importable names of a package's folder: in `src` where there is one, else at its top.
-
-    Links are left out: they may lead anywhere.
-    """
-    inside = root / "src"
-    source = inside if inside.is_dir() and not inside.is_symlink() else root
-    found: set[str] = set()
-    if not source.is_dir():
-        return found
-    with os.scandir(source) as entries:
-        for entry in entries:
-            folder = entry.is_dir(follow_symlinks=False)
-            name = entry.name if folder else entry.name.removesuffix(".py")
-            named = name.isidentifier() and name not in sys.stdlib_module_names
-            if not named or name in NOT_PACKAGES or entry.is_symlink():
-                continue
-            if folder:
-                # Without its own `__init__.py` a folder in `src` is part of a namespace (PEP 420).
-                package = source == inside or (source / name / "__init__.py").is_file()
-            else:
-                package = entry.name.endswith(".py")
-            if package:
-                found.add(name)
-    return found
 
 
 def look(

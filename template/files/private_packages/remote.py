@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from private_packages.credentials import MissingVariables, login, with_helper
+from private_packages.credentials import MissingVariables, hide, login, with_helper
 from private_packages.diagnosis import (
     explain,
     is_login_refused,
@@ -117,10 +117,7 @@ def _without_secrets(app: App, package: Package, text: str) -> str:
         secrets.add(
             base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode("ascii")
         )
-    for secret in sorted(secrets, key=len, reverse=True):
-        # What is shorter would be found in any sentence.
-        text = text.replace(secret, "****") if len(secret) > 3 else text
-    return text
+    return hide(text, secrets)
 
 
 def _not_in_git_s_words(app: App, package: Package, error: GitError) -> str:
@@ -152,6 +149,16 @@ def _too_old(app: App) -> str:
         return ""
     needed = ".".join(map(str, _OLDEST))
     return f"Git {version.split()[2]} of this machine cannot be given a login; install Git {needed} or newer"
+
+
+def fetch_bare(app: App, package: Package, scratch: Path, *arguments: str) -> None:
+    """Fetch what ``arguments`` of `git fetch` say into an empty folder, as a bare repository.
+
+    Raises `Failure` with one clause, and `GitError`.
+    """
+    app.git.run("init", "--quiet", "--bare", "--template=", ".", cwd=scratch)
+    options = ("fetch", "--progress", "--no-tags")
+    ask(app, package, *options, *arguments, cwd=scratch)
 
 
 def no_such_ref(package: Package, ref: str, tags: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from private_packages import requirements
 from private_packages.findings import INSTALL, Finding
 from private_packages.needs import name_of
-from private_packages.probe import modules_in
+from private_packages.package_files import modules_in
 from private_packages.strategies.submodule import not_on_viktor
 from private_packages.viktor import entry_of, import_line, imports_finder
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from private_packages.package_files import read_file, read_pyproject
-from private_packages.probe import modules_in
+from private_packages.package_files import (
+    modules_in,
+    read_file,
+    read_pyproject,
+    source_of,
+)
 
 _EXTENSIONS = r"ext_modules|cythonize|rust_extensions|cffi_modules"
 _COMPILERS = ("maturin", "mesonpy", "scikit_build_core")
@@ -19,7 +23,7 @@ def lacks(root: Path) -> str:
     """Return in a clause what a package in a folder lacks; empty where it can be used as it is. Raises `Unreadable`."""
     if compiled := _compiled_by(root):
         return f"{compiled} compiles a part of it"
-    source = root / "src" if (root / "src").is_dir() else root
+    source = source_of(root)
     for module in sorted(modules_in(root)):
         folder = source / module
         if folder.is_symlink() or (folder / "__init__.py").is_symlink():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages.credentials import with_helper
+from private_packages.credentials import hide, with_helper
 from private_packages.errors import Failure
 from private_packages.git import end, git_environment, silence_allowed, start
 from private_packages.lock import load
@@ -113,7 +113,7 @@ class Uv:
         finally:
             self.running.discard(process)
         if process.returncode:
-            raise UvFailed(self._without_secrets(stderr.decode("utf-8", "replace")))
+            raise UvFailed(hide(stderr.decode("utf-8", "replace"), self.secrets))
         return stdout.decode("utf-8", "replace")
 
     @contextlib.contextmanager
@@ -125,11 +125,6 @@ class Uv:
             for process in list(self.running):
                 end(process)
             raise
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret, "****")
-        return text
 
 
 def find_uv(app: App) -> Uv:
@@ -212,12 +207,9 @@ def _environment(app: App) -> dict[str, str]:
 
 
 def _secrets(app: App, env: Mapping[str, str]) -> tuple[str, ...]:
-    values = [app.environ.get(name, "") for name in app.config.variables]
+    values = (app.environ.get(name, "") for name in app.config.variables)
     # It may be one that the machine keeps.
-    values.append(env.get("UV_INDEX_PRIVATE_PASSWORD", ""))
-    return tuple(
-        sorted((value for value in values if len(value) > 3), key=len, reverse=True)
-    )
+    return (*values, env.get("UV_INDEX_PRIVATE_PASSWORD", ""))
 
 
 def names_option(option: str, names: Sequence[str]) -> list[str]:

@@ -22,28 +22,25 @@ from private_packages.errors import Failure
 from private_packages.findings import INSTALL, LOGIN, SYNC, Finding, Stop
 from private_packages.lock import Lock, is_needed_only
 from private_packages.names import listed, normalised
-from private_packages.plain_pip import namesakes
+from private_packages.plain_pip import beyond, namesakes
 from private_packages.project import install_command, manager_of
 from private_packages.remote import AT_ONCE
 from private_packages.report import Report
 from private_packages.resolution import (
-    Pinned,
     Resolution,
-    is_in,
     resolve,
     resolve_builds,
 )
 from private_packages.shared_files import write_blocks
+from private_packages.strangers import ATTACKED, strangers
 from private_packages.strategies import strategy_of
-from private_packages.strategies.submodule import checked_out, root_of
+from private_packages.strategies.submodule import checked_out
 from private_packages.submodules import copied
 from private_packages.uv import Uv, UvFailed, find_uv
-from private_packages.versions import is_same
 
 if TYPE_CHECKING:
     from private_packages.allow import Allowed
     from private_packages.app import App
-    from private_packages.config import Package
     from private_packages.strategies.base import View
 
     Resolver = Callable[[App, Uv, Lock, Allowed, Path | None, Lock], Resolution]
@@ -57,7 +54,6 @@ It reads what an installer reads: requirements.txt with all that it includes.
 It stops when a private package would not come from its own repository or
 index, and when a host cannot be asked.
 """
-ATTACKED = "Do not install. Tell your security team: somebody may be attacking the name"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +69,9 @@ def run(app: App, options: argparse.Namespace) -> int:
     """Check, and say what was proved or what stops."""
     prove(app, locked=options.locked)
     names = [one.name for one in app.config.packages]
+    come = "come from their" if len(names) > 1 else "comes from its"
     app.output.say(
-        f"ok: {listed(names)} come from their own repository or index."
+        f"ok: {listed(names)} {come} own repository or index."
         if names
         else "ok: nothing is private.",
         "good",
@@ -220,34 +217,10 @@ def _builds(
     found, builds = ask(resolve_builds, lock, python)
     completed = complete(app, found, known, builds)
     stop_at(list(strangers(app, completed, known, builds, allowed)))
-    beyond = list(_beyond_pip(app, completed, builds))
-    if app.config.platform == "viktor":
-        stop_at(beyond)
-    for one in beyond:
-        app.output.problem(f"warning: {one.sentence}.", "bad")
+    _tell(app, list(beyond(app, completed, builds)))
     for key, entry in lock.items():
         completed.setdefault(key, entry)
     return completed, builds
-
-
-def _beyond_pip(app: App, lock: Lock, builds: Resolution) -> Iterator[Finding]:
-    """Find what plain pip would look for on PyPI alone: lines that name an address do not count for a build."""
-    index = app.config.index
-    by_file = index is not None and index.scope == "files"
-    pip = (
-        "VIKTOR runs plain pip, which"
-        if app.config.platform == "viktor"
-        else "plain pip"
-    )
-    for one in builds.pinned:
-        package = app.config.named(one.name)
-        from_repository = package is not None and package.strategy != "index"
-        if from_repository or (by_file and lock.version_of(one.name)):
-            text = (
-                f"a package is built with it, and {pip} would look for it on PyPI alone; publish that package as a"
-                " wheel on the private index, and take it from there"
-            )
-            yield Finding("not-for-pip", one.name, text)
 
 
 def _resolved(
@@ -347,48 +320,6 @@ def _answers(app: App, asked: Sequence[Future[list[Finding]]]) -> list[Finding]:
     return found
 
 
-def strangers(
-    app: App,
-    lock: Lock,
-    known: Container[str],
-    resolution: Resolution,
-    allowed: Allowed,
-) -> Iterator[Finding]:
-    """Find private names that would not come from their own repository or index, and what would be built unasked."""
-    for one in resolution.pinned:
-        key = normalised(one.name)
-        owned = key in known or key.startswith(app.config.private_prefixes)
-        package, locked = app.config.named(one.name), lock.version_of(one.name)
-        if package is not None and package.strategy != "index":
-            yield from _not_from_repository(app, package, one)
-        elif locked and not is_same(one.version, locked.version):
-            text = f"{one.version or one.place} would be installed, and the lock says {locked.version}"
-            yield Finding("stranger", one.name, text, INSTALL)
-        elif locked and not set(one.hashes) & set(locked.files.values()):
-            text = f"{one.version} would come from {one.place}, and no file of it is in the lock. {ATTACKED}"
-            yield Finding("stranger", one.name, text)
-        elif not locked and (package or owned):
-            text = f"{one.version} would come from {one.place}, and the private index does not have it. {ATTACKED}"
-            yield Finding("stranger", one.name, text.lstrip())
-        elif one.is_source and key not in allowed.build:
-            text = (
-                f"it would be built from {one.place}, which runs its code; if you want that, allow it in"
-                f" private-packages.allow.toml: a table [[build]] with its name and a reason"
-            )
-            yield Finding("built-from-source", one.name, text)
-
-
-def _not_from_repository(app: App, package: Package, one: Pinned) -> Iterator[Finding]:
-    url = one.source.removeprefix("@ ")
-    root = root_of(app, package) if package.strategy == "submodule" else None
-    if one.version or (root and not one.is_editable and not is_in(url, root)):
-        text = f"{one.version} would come from {one.place}, not from its repository. {ATTACKED}"
-        yield Finding("stranger", one.name, text.lstrip())
-    elif root and app.config.platform == "viktor":
-        text = "another package needs it, and VIKTOR would look for it on PyPI; make it a Git line or an index package"
-        yield Finding("not-on-viktor", one.name, text)
-
-
 def _plain_pip(app: App, found: Sequence[Finding]) -> None:
     """Say what plain pip might take; VIKTOR runs it, so there that stops."""
     on_viktor = app.config.platform == "viktor"
@@ -401,7 +332,12 @@ def _plain_pip(app: App, found: Sequence[Finding]) -> None:
         else one
         for one in found
     ]
-    if on_viktor:
-        stop_at(told)
-    for one in told:
+    _tell(app, told)
+
+
+def _tell(app: App, found: Sequence[Finding]) -> None:
+    """Stop on VIKTOR, which runs plain pip; warn elsewhere."""
+    if app.config.platform == "viktor":
+        stop_at(found)
+    for one in found:
         app.output.problem(f"warning: {one.sentence}.", "bad")

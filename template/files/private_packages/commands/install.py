@@ -7,7 +7,7 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from private_packages.environment import find, python_of
 from private_packages.errors import Failure
 from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
-from private_packages.package_files import is_installable
+from private_packages.package_files import is_installable, source_of
 from private_packages.project import adding, install_command, manager_of
 from private_packages.resolution import Resolution, build_lines, install
 from private_packages.strategies.submodule import distribution_of, root_of
@@ -33,6 +33,7 @@ from private_packages.uv import Uv, UvFailed, find_uv
 
 if TYPE_CHECKING:
     from private_packages.app import App
+    from private_packages.config import Package
     from private_packages.lock import Lock
 
 SUMMARY = "fetch, check and install everything that the app needs"
@@ -100,13 +101,9 @@ def run(app: App, options: argparse.Namespace) -> int:
         for one in app.config.of("submodule")
         if commits.get(one.name) != record.get(one.name)
     ]
-    installed = _editable(app, place)
-    roots = {root_of(app, one).resolve() for one in moved}
-    # One that only its build gives a name is known by its folder.
-    anew = {distribution_of(app, one) for one in moved}
-    anew |= {name for name, folder in installed.items() if folder in roots}
-    install(app, uv, lock, resolution, anew=sorted(anew))
-    _uninstall_leftovers(app, uv, python)
+    anew = _names_of(app, place, moved) if moved else []
+    install(app, uv, lock, resolution, anew=anew)
+    _uninstall_leftovers(app, uv, python, place)
     _make_importable(app, place)
     record = {**commits, "wants": _wants(app, lock)}
     write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
@@ -193,14 +190,23 @@ def _editable(app: App, place: Path) -> dict[str, Path]:
     return found
 
 
-def _uninstall_leftovers(app: App, uv: Uv, python: Path) -> None:
+def _names_of(app: App, place: Path, packages: Sequence[Package]) -> list[str]:
+    """Return the names under which submodules are installed; one that only its build names is known by its folder."""
+    roots = {root_of(app, one).resolve() for one in packages}
+    installed = _editable(app, place)
+    found = {distribution_of(app, one) for one in packages}
+    found |= {name for name, folder in installed.items() if folder in roots}
+    return sorted(found)
+
+
+def _uninstall_leftovers(app: App, uv: Uv, python: Path, place: Path) -> None:
     """Uninstall what is installed from a submodule that is not wanted as one any more: it would be imported."""
     wanted = (
         {root_of(app, one).resolve() for one in app.config.of("submodule")}
         if app.config.platform == "python"
         else set()
     )
-    installed = _editable(app, _site_packages(python))
+    installed = _editable(app, place)
     gone = [name for name, folder in installed.items() if folder not in wanted]
     if gone:
         uv.run("pip", "uninstall", "--quiet", "--python", str(python), *gone)
@@ -221,7 +227,7 @@ def _uninstallable(app: App) -> Iterator[str]:
     for package in app.config.of("submodule"):
         root = root_of(app, package)
         if not is_installable(root):
-            yield str((root / "src" if (root / "src").is_dir() else root).resolve())
+            yield str(source_of(root).resolve())
 
 
 def _site_packages(python: Path) -> Path:
@@ -238,6 +244,7 @@ def _say(app: App, lock: Lock, resolution: Resolution) -> None:
         for one in resolution.pinned
         if one.name and (app.config.named(one.name) or lock.version_of(one.name))
     ]
+    number = len(resolution.pinned)
     app.output.say(
-        f"  installed {len(resolution.pinned)} packages, {len(private)} of them private"
+        f"  installed {number} package{'s' * (number != 1)}, {len(private)} of them private"
     )

@@ -18,7 +18,7 @@ from private_packages.environment import scripts_of
 from private_packages.findings import INSTALL, LOGIN, Finding, first_cure
 from private_packages.names import COMMAND, listed
 from private_packages.output import Output, in_columns
-from private_packages.probe import modules_in
+from private_packages.package_files import modules_in
 from private_packages.project import adding, install_command, manager_of
 from private_packages.strategies import strategy_of
 from private_packages.strategies.submodule import checked_out, is_copied, root_of

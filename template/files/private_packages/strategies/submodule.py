@@ -15,8 +15,7 @@ from private_packages.findings import ANSWER, INSTALL, SYNC, Finding
 from private_packages.names import COMMAND, normalised
 from private_packages.needs import name_of, requirements_of
 from private_packages.older_files import name_of_project
-from private_packages.package_files import is_installable, read_file
-from private_packages.probe import modules_in
+from private_packages.package_files import is_installable, modules_in, read_file
 from private_packages.strategies import git
 from private_packages.submodules.plan import Folder, Module
 from private_packages.submodules.state import has_files

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from private_packages.config import Package
     from private_packages.lock import Lock, LockedCommit
 
-_FETCH = ("fetch", "--progress", "--no-tags", "--depth=1", "--")
 # As they stand in the commit, or with the line ends of a checkout on Windows; which of them may be executed, no
 # copy from there says. A package may ignore files, its user's own settings may not.
 _COMPARED = ("-c", "core.fileMode=false", "-c")
@@ -49,8 +48,8 @@ def _prove(app: App, package: Package, locked: LockedCommit) -> list[Finding]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             scratch = Path(folder)
-            app.git.run("init", "--quiet", "--bare", "--template=", ".", cwd=scratch)
-            remote.ask(app, package, *_FETCH, package.url, locked.commit, cwd=scratch)
+            wanted = ("--depth=1", "--", package.url, locked.commit)
+            remote.fetch_bare(app, package, scratch, *wanted)
             changed, nested = _compare(app, package, scratch, locked.commit)
     except (Failure, GitError) as error:
         text = f"nobody can say whether its files are those of {locked.commit[:10]}: {error}"
