@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from private_packages import builds
+from private_packages import archives
 from private_packages.errors import Unreadable
 from wheels import archive, wheel
 from world import World, new_world, source
@@ -49,7 +49,7 @@ def zipped(*members: tuple[str, str]) -> bytes:
 
 
 def inside(content: bytes, name: str = "x-1.0.tar.gz") -> str | None:
-    return builds.pyproject_in(io.BytesIO(content), name)
+    return archives.pyproject_in(io.BytesIO(content), name)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def inside(content: bytes, name: str = "x-1.0.tar.gz") -> str | None:
             PYPROJECT,
         ),
     ],
+    ids=["tar", "tgz", "zip", "tar without", "zip without", "of tests", "twice"],
 )
 def test_the_one_file_of_an_archive_is_read(content: bytes, name: str, expected: str | None):
     assert inside(content, name) == expected
@@ -100,7 +101,7 @@ def test_an_archive_that_is_no_plain_source_distribution_is_refused(content: byt
 
 def test_an_archive_that_unpacks_to_a_disk_full_is_refused_on_the_way(monkeypatch: pytest.MonkeyPatch):
     """Also where the size is that of a name, which a reader of archives keeps in memory."""
-    monkeypatch.setattr(builds, "_LARGEST_UNPACKED", 5_000_000)
+    monkeypatch.setattr(archives, "_LARGEST_UNPACKED", 5_000_000)
     for members in ([("x/zeros", b"\0" * 6_000_000)], [(f"x/{'a' * 6_000_000}", "")]):
         content = tar(*members, ("x/pyproject.toml", PYPROJECT))
         assert len(content) < 50_000
@@ -195,6 +196,54 @@ def test_a_git_line_of_which_nobody_can_say_what_it_is_built_with_stops(bare: Wo
     bare.want(bare.index(), bare.from_git("acme-beams", "link"))
     for command in ("check", "install"):
         assert f"STOP acme-beams: nobody can say what it is built with: {words}" in bare.stops(command)
+
+
+def with_link(bare: World, path: Path, name: str, target: str, *files: tuple[str, str]) -> str:
+    """Commit a link, with what it leads to, to a repository's branch; return the commit."""
+    stream = "commit refs/heads/link\ncommitter A <> 0 +0000\ndata 1\nx\nfrom refs/tags/v1^0\n"
+    for file, text in (*files, (name, target)):
+        mode = "120000" if file == name else "100644"
+        stream += f"D {file}\nM {mode} inline {file}\ndata {len(text)}\n{text}\n"
+    subprocess.run(["git", "-C", path, "fast-import", "--quiet"], input=stream.encode(), check=True)
+    return bare.run("git", "-C", path, "rev-parse", "link").stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "target", "files"),
+    [
+        ("pyproject.toml", "other.toml", [("other.toml", '[build-system]\nrequires = ["acme-build"]\n')]),
+        ("pyproject.toml", "a=1", [("a=1", '[build-system]\nrequires = ["acme-build"]\n')]),
+        ("pyproject.toml", "../x", []),
+        ("pyproject.toml", "/x\n" + "0" * 40 + " blob 5", []),
+        ("packages", "..", []),
+    ],
+    ids=["to a file", "whose path is TOML", "out of it", "with lines of Git's", "a folder"],
+)
+def test_a_link_in_a_checkout_of_uvs_is_followed_neither(
+    bare: World, tmp_path: Path, name: str, target: str, files: list[tuple[str, str]]
+):
+    """Windows has it as a file with the link's path for a text, other systems follow it."""
+    path = bare.repository("acme-beams")
+    commits = {"acme-beams": with_link(bare, path, name, target, *files)}
+    folder = "packages" if name == "packages" else ""
+    other = bare.repository("acme-loads", built_with=["acme-build"])
+    commits["acme-loads"] = bare.run("git", "-C", other, "rev-parse", "v1^0").stdout.strip()
+    cached = {"UV_NO_CACHE": "0", "UV_CACHE_DIR": str(tmp_path / "cache")}
+    for one, ref in commits.items():
+        url = f"git+file://{bare.git.path_of(one)}@{ref}"
+        to = ("--no-deps", "--target", tmp_path / "no", url)
+        bare.run("uv", "pip", "install", *to, **cached)
+    assert len([*(tmp_path / "cache").glob("git-v*/checkouts/*/*/.git")]) == 2
+    bare.want(
+        bare.index(),
+        bare.from_git("acme-beams", commits["acme-beams"], subdirectory=folder),
+        bare.from_git("acme-loads", commits["acme-loads"]),
+    )
+    said = bare.stops("check", **cached)
+    words = "its repository has no folder packages" if folder else "its pyproject.toml is no file"
+    assert f"STOP acme-beams: nobody can say what it is built with: {words}" in said
+    assert "acme-loads: " not in said
 
 
 @pytest.mark.slow

@@ -237,8 +237,11 @@ def test_check_sends_one_request_for_each_git_line_as_soon_as_uv_has_its_commit(
     app = make(template, tmp_path, environment, hosts.answers("git"))
     count_git(CHECK, app, environment, tmp_path)
     hosts.git.clear()
-    count_git(CHECK, app, environment, tmp_path)
+    started = count_git(CHECK, app, environment, tmp_path)
     assert asked(hosts.git) == [("GET", 200)] * 3
+    # What they are built with is read in uv's checkouts of them, of all at once.
+    of_git = [one for one in verbs(started) if one == "cat-file"]
+    assert len(of_git) == 3
 
 
 @pytest.mark.parametrize(("options", "times"), [([], 3), (["--locked"], 2)])

@@ -7,20 +7,16 @@ read as data from a stranger: one regular file, at most 1 MB of it, and nothing 
 from __future__ import annotations
 
 import contextlib
-import gzip
-import io
+import os
 import posixpath
 import re
-import tarfile
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from private_packages import index, remote, requirements
+from private_packages import archives, git, index, remote, requirements
 from private_packages.errors import Failure, GitError, Unreadable
 from private_packages.findings import Finding, Stop
 from private_packages.names import normalised
@@ -37,10 +33,12 @@ if TYPE_CHECKING:
 
 Lines = tuple[str, ...]
 
-# Nobody's archive is larger, packed and unpacked.
-_LARGEST_ARCHIVE, _LARGEST_UNPACKED = 500_000_000, 2_000_000_000
+# Nobody's archive is larger.
+_LARGEST_ARCHIVE = 500_000_000
 # Of a version that the lock does not know yet, any that is offered may be the one.
 _MOST_ARCHIVES = 20
+# Their paths stand in a variable, and Windows' limit is some 32,000 characters for all.
+_CHECKOUTS_AT_ONCE = 100
 # What is larger is no pyproject.toml that is read.
 _SMALL = "--filter=blob:limit=1m"
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/default")
@@ -51,12 +49,17 @@ def read(app: App, uv: Uv, lock: Lock, allowed: Allowed) -> list[Lines]:
 
     What several are built with comes once. Raises `Stop` for what cannot be read.
     """
-    lines = app.config.of("git")
-    cache = _cache_of(uv) if lines else None
+    refs = {one: _ref_of(one, lock) for one in app.config.of("git")}
+    known = _in_cache(app, uv, refs) if refs else {}
     with ThreadPoolExecutor(max_workers=remote.AT_ONCE) as pool:
-        asked = [pool.submit(_of_git_line, app, one, lock, cache) for one in lines]
+        asked = [
+            pool.submit(_of_git_line, app, one, ref)
+            for one, ref in refs.items()
+            if one not in known
+        ]
         asked += [pool.submit(_of_source, app, one, lock) for one in allowed.build]
-        return list(dict.fromkeys(one for each in asked for one in each.result()))
+        read = [one for each in asked for one in each.result()]
+    return list(dict.fromkeys([*known.values(), *read]))
 
 
 def _unknown(name: str, error: object) -> Stop:
@@ -76,17 +79,81 @@ def _cache_of(uv: Uv) -> Path | None:
     return uv.app.folder / uv.run("cache", "dir").strip()
 
 
-def _of_git_line(
-    app: App, package: Package, lock: Lock, cache: Path | None
-) -> list[Lines]:
+def _ref_of(package: Package, lock: Lock) -> str:
     locked = lock.commit_of(package.name, "git")
-    ref = locked.commit if locked else package.ref
+    return locked.commit if locked else package.ref
+
+
+def _in_cache(app: App, uv: Uv, refs: Mapping[Package, str]) -> dict[Package, Lines]:
+    """Return what can be read of locked commits in uv's checkouts, for all packages with three Git processes.
+
+    A commit's name is that of its content, wherever it is found: a build leaves other files in a checkout. What is
+    missing here, or odd, is looked for in the repository itself.
+    """
+    cache = _cache_of(uv)
+    if cache is None:
+        return {}
+    checkouts = {
+        package: found
+        for package, ref in refs.items()
+        if remote.is_commit(ref)
+        and (found := [*cache.glob(f"git-v*/checkouts/*/{ref[:7]}*/")])
+    }
+    packages = list(checkouts)
+    read: dict[Package, Lines] = {}
+    for start in range(0, len(packages), _CHECKOUTS_AT_ONCE):
+        some = packages[start : start + _CHECKOUTS_AT_ONCE]
+        folders = [folder for one in some for folder in checkouts[one]]
+        with contextlib.suppress(GitError, Unreadable):
+            read |= _in_checkouts(app, {one: refs[one] for one in some}, folders)
+    return read
+
+
+def _in_checkouts(
+    app: App, commits: Mapping[Package, str], checkouts: Sequence[Path]
+) -> dict[Package, Lines]:
+    """Read it in all checkouts at once. Raises `GitError`, and `Unreadable` where one is odd."""
+    objects = [f'"{git.quoted(str(one / ".git" / "objects"))}"' for one in checkouts]
+    # Where Git looks for objects as well (git(1), "ENVIRONMENT VARIABLES").
+    more = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(objects)}
+    env = {**app.git.env, **more}
+
+    def ask(*options: str, about: Iterable[str]) -> str:
+        stdin = "".join(f"{one}\n" for one in about)
+        return app.git.run("cat-file", *options, cwd=checkouts[0], stdin=stdin, env=env)
+
+    asked = [
+        name
+        for package, commit in commits.items()
+        for name in (
+            f"{commit}:{package.subdirectory}",
+            f"{commit}:{posixpath.join(package.subdirectory, 'pyproject.toml')}",
+        )
+    ]
+    said = ask("--batch-check", about=asked)
+    # Of a link the second answer is another; of one that leads nowhere it has lines of its own.
+    if said != ask("--batch-check", "--follow-symlinks", about=asked):
+        raise Unreadable("a pyproject.toml is no file")
+    answers = iter(said.split("\n"))
+    blobs: dict[Package, str] = {}
+    found: dict[Package, Lines] = {}
+    for package, folder, file in zip(commits, answers, answers, strict=False):
+        blob, _, size = file.partition(" blob ")
+        if not re.fullmatch(r"[0-9a-f]+ tree \d+", folder):
+            continue
+        if file.endswith(" missing"):
+            found[package] = tuple(build_requirements_in(None))
+        elif size.isdecimal() and int(size) <= LARGEST:
+            blobs[package] = blob
+    contents = git.contents(ask("--batch", about=blobs.values()))
+    for package, text in zip(blobs, contents, strict=True):
+        with contextlib.suppress(Unreadable):
+            found[package] = _said_in(text)
+    return found
+
+
+def _of_git_line(app: App, package: Package, ref: str) -> list[Lines]:
     try:
-        if cache and remote.is_commit(ref):
-            # Where uv's own checkouts lie; a commit's name is that of its content, wherever it is found.
-            for checkout in cache.glob(f"git-v*/checkouts/*/{ref[:7]}*/"):
-                with contextlib.suppress(GitError):
-                    return [_at(app, package, checkout, ref)]
         with tempfile.TemporaryDirectory() as scratch:
             revision = _fetch(app, package, ref, Path(scratch))
             return [_at(app, package, Path(scratch), revision)]
@@ -133,6 +200,11 @@ def _at(app: App, package: Package, folder: Path, commit: str) -> Lines:
     if int(size) > LARGEST:
         raise Unreadable("its pyproject.toml is larger than 1 MB")
     text = app.git.run("cat-file", "blob", blob, cwd=folder)
+    return _said_in(text)
+
+
+def _said_in(text: str) -> Lines:
+    """Read a pyproject.toml as Git printed it. Raises `Unreadable`."""
     if re.search(r"[\ud800-\udfff]", text):
         raise Unreadable("its pyproject.toml is no UTF-8")
     return tuple(build_requirements_in(text))
@@ -223,94 +295,4 @@ def _inside(app: App, file: index.OfferedFile, sha256: str) -> Lines:
                 f"what the private index offers as {file.name} is not the file that it should be"
             )
         archive.seek(0)
-        return tuple(build_requirements_in(pyproject_in(archive, file.name)))
-
-
-def pyproject_in(archive: IO[bytes], name: str) -> str | None:
-    """Return the text of a source distribution's pyproject.toml, None where there is none. Raises `Unreadable`."""
-    try:
-        if name.endswith(".zip"):
-            content = _in_zip(archive)
-        elif name.endswith((".tar.gz", ".tgz")):
-            content = _in_tar(archive)
-        else:
-            raise Unreadable("its archive is neither a .tar.gz nor a .zip")
-        return None if content is None else content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Unreadable("its pyproject.toml is no UTF-8") from error
-    except _BROKEN as error:
-        raise Unreadable("its archive cannot be read") from error
-
-
-# What Python's readers of archives raise for a broken one (`RuntimeError`: it is encrypted).
-_BROKEN = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError),
-    *(NotImplementedError, RuntimeError, ValueError, OverflowError),
-)
-
-
-def _is_pyproject(path: str) -> bool:
-    """Tell whether a path in an archive is that of its pyproject.toml, in its one folder or beside it."""
-    parts = posixpath.normpath(path).split("/")
-    return parts[-1] == "pyproject.toml" and len(parts) <= 2
-
-
-def _in_zip(file: IO[bytes]) -> bytes | None:
-    with zipfile.ZipFile(file) as archive:
-        found = {
-            one.filename: one
-            for one in archive.infolist()
-            if _is_pyproject(one.filename)
-        }
-        _refuse_two(list(found))
-        for one in found.values():
-            with archive.open(one) as member:
-                return _limited(member)
-    return None
-
-
-def _in_tar(file: IO[bytes]) -> bytes | None:
-    found: dict[str, bytes] = {}
-    with (
-        gzip.GzipFile(fileobj=file) as unpacked,
-        tarfile.open(fileobj=_Limited(unpacked), mode="r|") as archive,
-    ):
-        for one in archive:
-            if not _is_pyproject(one.name):
-                continue
-            member = archive.extractfile(one) if one.isreg() else None
-            if member is None:
-                raise Unreadable("its pyproject.toml is no file")
-            # The last of one path is what unpacking leaves.
-            found[one.name] = _limited(member)
-    _refuse_two(list(found))
-    return next(iter(found.values()), None)
-
-
-def _refuse_two(names: list[str]) -> None:
-    if len(names) > 1:
-        raise Unreadable("its archive has more than one pyproject.toml")
-
-
-def _limited(member: IO[bytes]) -> bytes:
-    content = member.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise Unreadable("its pyproject.toml is larger than 1 MB")
-    return content
-
-
-class _Limited(io.RawIOBase):
-    """What is unpacked, up to a size that no package has: a small file may unpack to a disk full."""
-
-    def __init__(self, unpacked: IO[bytes] | gzip.GzipFile) -> None:
-        super().__init__()
-        self._unpacked = unpacked
-        self._left = _LARGEST_UNPACKED
-
-    def read(self, size: int = -1) -> bytes:
-        """See `io.RawIOBase`. Raises `Unreadable` behind the limit."""
-        content = self._unpacked.read(min(size, 1 << 20) if size >= 0 else 1 << 20)
-        self._left -= len(content)
-        if self._left < 0:
-            raise Unreadable("its archive unpacks to more than 2 GB")
-        return content
+        return tuple(build_requirements_in(archives.pyproject_in(archive, file.name)))

@@ -101,14 +101,19 @@ class Git:
         # What each process inherits, so that it is open as long as one of them lives; POSIX only.
         self.inherited: tuple[int, ...] = ()
 
-    def run(self, *arguments: str, cwd: Path, stdin: str = "") -> str:
-        """Run a command that asks no server; return its standard output.
+    def run(
+        self,
+        *arguments: str,
+        cwd: Path,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run a command that asks no server, in `env` or another environment; return its standard output.
 
         Raises `GitError` when Git fails or is not installed.
         """
-        return self._run(
-            arguments, cwd, self.env, stdin.encode(_ENCODING, "surrogateescape"), None
-        )
+        given = stdin.encode(_ENCODING, "surrogateescape")
+        return self._run(arguments, cwd, self.env if env is None else env, given, None)
 
     def ask(self, *arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
         """Run a command that talks to a server, with the environment that logs it in; return its standard output.
@@ -257,6 +262,17 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=_POLITE)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def contents(said: str) -> list[str]:
+    """Return the objects that ``git cat-file --batch`` printed: a line that ends with the size, the object, a line end."""
+    found, rest = [], said.encode(_ENCODING, "surrogateescape")
+    while rest:
+        head, _, rest = rest.partition(b"\n")
+        size = int(head.rpartition(b" ")[2])
+        found.append(rest[:size].decode(_ENCODING, "surrogateescape"))
+        rest = rest[size + 1 :]
+    return found
 
 
 def quoted(value: str) -> str:
