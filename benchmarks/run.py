@@ -42,7 +42,7 @@ DELAY = 0.04
 # A file system in memory (tmpfs(5)), and what has to be free there: several times what the largest size takes, in bytes.
 MEMORY = Path("/dev/shm")
 ROOM = 1_000_000_000
-# As many questions as the command asks at once (private_packages/commands/check.py).
+# As many questions as the command asks at once (private_packages/proof.py).
 AT_ONCE = 16
 MINE = "this template, hook included"
 THE_FIRST = f"its first version ({FIRST}), hook included"

@@ -78,7 +78,7 @@ def _refuse_discovery(app: App) -> None:
     data = read_pyproject(app.folder)
     tools, build = data.get("tool", {}), data.get("build-system", {})
     told = isinstance(tools, dict) and {"packages", "py-modules"} & set(tools.get("setuptools", {}))
-    if manager_of(app) and not build:
+    if (manager_of(app) or app.config.installer == "uv") and not build:
         # Then nobody builds the project.
         return
     backend = build.get("build-backend", "setuptools") if isinstance(build, dict) else ""

@@ -62,6 +62,7 @@ def files_for(*names: str, **answers: Any) -> dict[str, str]:
         "app_slug": "an-app",
         "platform": "python",
         "python_version": "3.13",
+        "installer": "pip",
         "containers": False,
         "packages": packages,
         "left_out": left_out,

@@ -43,13 +43,17 @@ def add_tools(app: Path, *tools: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize(
+    ("installer", "choice"),
+    [*(("pip", choice) for choice in CHOICES), *(("uv", choice) for choice in ("mixed", "none"))],
+)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_app_is_installed_in_one_line_runs_and_passes_its_tests(
-    template: Path, hosts: DemoHosts, tmp_path: Path, platform: str, choice: str
+    template: Path, hosts: DemoHosts, tmp_path: Path, platform: str, installer: str, choice: str
 ):
     app = tmp_path / "my-app"
-    runs.generate(template, app, {"platform": platform, **answers(hosts, choice)}, hosts.variables)
+    given = {"platform": platform, "installer": installer, **answers(hosts, choice)}
+    runs.generate(template, app, given, hosts.variables)
     installed = runs.install(app, hosts.variables)
     assert "made the virtual environment .venv" in installed
     started = runs.start(app, platform)

@@ -199,11 +199,13 @@ class Maker:
         return self.index.simple_url.replace("://", "://${ACME_USER}:${ACME_PASSWORD}@")
 
     def make(self, shape: Shape, answers: Mapping[str, object]) -> Project:
-        """A project with the unit and the answers, committed by its user before."""
+        """A project with the unit and the answers, committed by its user before.
+
+        One of uv's whose owner does not want `installer: uv`, for which there is test_uv_installer.py.
+        """
         folder = shape.make(self.folder / shape.name)
-        runs.generate(
-            self.template, folder, {"start": "existing", "python_version": "3.11", **answers}, self.values
-        )
+        given = {"start": "existing", "python_version": "3.11", "installer": "pip", **answers}
+        runs.generate(self.template, folder, given, self.values)
         secrets = [self.values["ACME_TOKEN"], PASSWORD, self.values["ACME_PASSWORD"]]
         return Project(folder, shape.manager, shape, {**self.tools, **self.values}, secrets)
 

@@ -47,6 +47,7 @@ def test_the_questions_are_the_public_interface():
         "index_scope",
         "python_version",
         "ci",
+        "installer",
         "containers",
     ]
 

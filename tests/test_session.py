@@ -31,8 +31,8 @@ from demo.record import (
 
 AGAIN = "record it again: python -m demo.record"
 SVG = "{http://www.w3.org/2000/svg}"
-# A session that chooses submodule and index, without a catalogue and without a word of containers, is not asked for these.
-NOT_ASKED = {"git_packages", "catalogue_packages", "containers"}
+# A session that chooses submodule and index, without a catalogue and without a word of installer and containers, is not asked for these.
+NOT_ASKED = {"git_packages", "catalogue_packages", "installer", "containers"}
 
 
 def frames_of(picture: str) -> list[str]:

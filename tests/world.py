@@ -119,9 +119,16 @@ class World:
         """The table of a submodule."""
         return self.from_git(name, ref, "submodule", subdirectory)
 
-    def want(self, *tables: str, platform: str = "python", prefixes: Sequence[str] = ()) -> World:
+    def want(
+        self,
+        *tables: str,
+        platform: str = "python",
+        prefixes: Sequence[str] = (),
+        installer: str = "pip",
+    ) -> World:
         """Write private-packages.toml and let `sync` make the rest."""
         head = HEAD.format(platform=platform, prefixes=list(prefixes)).replace("'", '"')
+        head += f'installer = "{installer}"\n' if installer != "pip" else ""
         (self.app / "private-packages.toml").write_text(head + "\n".join(["", *tables]))
         done = self.command("sync")
         assert done.returncode == 0, done.stderr

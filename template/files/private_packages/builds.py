@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages import archives, git, index, remote, requirements
+from private_packages import app_needs, archives, git, index, remote
 from private_packages.errors import Failure, GitError, Unreadable
 from private_packages.findings import Finding, Stop
 from private_packages.names import normalised
@@ -272,8 +272,8 @@ def _sources(
 
 
 def _wanted(app: App, name: str) -> str:
-    """Return the line of a name in requirements.txt, or nothing."""
-    lines = (line.text for line in requirements.read(app.folder))
+    """Return the line of a name among what the app needs, or nothing."""
+    lines = (line.text for line in app_needs.read(app))
     return next((one for one in lines if normalised(name_of(one)) == name), "")
 
 

@@ -122,7 +122,7 @@ class Config:
     """All that is wanted.
 
     ``start`` is ``new`` or ``existing``: whether the app was there before the unit. ``platform`` is ``python`` or ``viktor``; ``python`` the oldest version that the app runs on, such as
-    ``3.13``; ``answers_file`` where Copier keeps the answers, from the app's folder; ``left_out`` the names
+    ``3.13``; ``installer`` is ``pip``, where requirements.txt says what is installed, or ``uv``; ``answers_file`` where Copier keeps the answers, from the app's folder; ``left_out`` the names
     of a pasted requirements.txt that are no private packages.
     """
 
@@ -134,6 +134,7 @@ class Config:
     index: Index | None
     packages: tuple[Package, ...]
     left_out: tuple[str, ...] = ()
+    installer: str = "pip"
 
     @property
     def variables(self) -> list[str]:
@@ -205,6 +206,7 @@ def parse(text: str) -> Config:
         index=index,
         packages=tuple(_package(one) for one in packages),
         left_out=_left_out(data),
+        installer=_one_of(data, "installer", ("pip", "uv"), "pip"),
     )
     keys = [package.key for package in config.packages]
     twice = next((key for key in keys if keys.count(key) > 1), "")

@@ -24,6 +24,13 @@ def find(app_folder: Path, environ: Mapping[str, str]) -> Path | None:
     return next((one.absolute() for one in candidates if _is_one(one)), None)
 
 
+def of_project(app_folder: Path, environ: Mapping[str, str]) -> Path:
+    """Return the environment that uv uses for a project, absolute, whether it is there or not."""
+    named = app_folder / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+    own = app_folder / ".venv"
+    return (own if _is_one(own) else named).absolute()
+
+
 def _is_one(folder: Path) -> bool:
     """Tell whether a folder is a virtual environment that this system can use.
 

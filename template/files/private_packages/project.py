@@ -59,8 +59,11 @@ def file_of(folder: Path) -> Path:
 def manager_of(app: App) -> str:
     """Return ``uv``, ``poetry`` or ``pdm``; empty where requirements.txt says what the app needs.
 
-    A lock tells more than settings do: beside it requirements.txt is an export, unless it holds the block.
+    A lock tells more than settings do: beside it requirements.txt is an export, unless it holds the block. Where `uv`
+    is the answer, it is no other one that looks after the app.
     """
+    if app.config.installer == "uv":
+        return ""
     if app.config.platform == "viktor" or not (app.folder / "pyproject.toml").is_file():
         return ""
     file = file_of(app.folder)

@@ -29,10 +29,10 @@ def body(
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the lines of the block, and for each package that could not be read its name and why.
 
-    ``former`` is the block as it stands; None reads it. An app that another manager looks after has none. Raises
+    ``former`` is the block as it stands; None reads it. An app that uv installs, or another manager, has none. Raises
     `Failure` when the block is damaged.
     """
-    if manager_of(app):
+    if app.config.installer == "uv" or manager_of(app):
         return [], []
     before = block_in(file_of(app.folder)) if former is None else former
     # Of two branches, ours: what a package needed stays until that is fetched.

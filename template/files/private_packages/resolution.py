@@ -150,14 +150,24 @@ def build_lines(app: App) -> list[tuple[str, ...]]:
 
     Raises `Failure`.
     """
+    by_uv = app.config.installer == "uv"
     folders = [
         root_of(app, one)
-        for one in _installable(app)
-        if app.config.platform == "python"
+        for one in installable(app)
+        if by_uv or app.config.platform == "python"
     ]
-    if any(_is_itself(app, line.text) for line in requirements.read(app.folder)):
+    if by_uv:
+        folders += [app.folder] if _is_package(app) else []
+    elif any(_is_itself(app, line.text) for line in requirements.read(app.folder)):
         folders.append(app.folder)
     return [tuple(build_requirements_of(folder)) for folder in folders]
+
+
+def _is_package(app: App) -> bool:
+    """Tell whether uv builds the project itself (uv, "Build systems")."""
+    data = read_pyproject(app.folder)
+    of_uv = data.get("tool", {}).get("uv", {})
+    return bool(of_uv.get("package", "build-system" in data))
 
 
 def _is_itself(app: App, text: str) -> bool:
@@ -185,9 +195,9 @@ def _compiled(
     wanted: Sequence[tuple[str, Sequence[str]]],
 ) -> Resolution:
     built = [one.name for one in app.config.of("git")]
-    built += [distribution_of(app, one) for one in _installable(app)]
+    built += [distribution_of(app, one) for one in installable(app)]
     # Its code is what the user is about to run.
-    built += _own_name(app) if f"-e {app.folder.resolve()}" in dict(wanted) else []
+    built += own_name(app) if f"-e {app.folder.resolve()}" in dict(wanted) else []
     target = (
         ("--python", str(python))
         if python
@@ -349,7 +359,7 @@ def _constraints(app: App, lock: Lock) -> Iterator[str]:
     """Yield a line for each private name that puts it in its place, whoever needs it."""
     for package in app.config.of("git"):
         yield f"{package.name} @ {_address(package, lock)}"
-    for package in _installable(app):
+    for package in installable(app):
         root = root_of(app, package).resolve().as_uri()
         yield f"{distribution_of(app, package)} @ {root}"
     for locked in lock.values():
@@ -364,14 +374,14 @@ def _hashes_of(locked: LockedVersion) -> str:
     )
 
 
-def _own_name(app: App) -> list[str]:
+def own_name(app: App) -> list[str]:
     """Return the name of the app's own project (PEP 621), where it says it."""
     project = read_pyproject(app.folder).get("project")
     name = project.get("name") if isinstance(project, dict) else None
     return [name] if isinstance(name, str) else []
 
 
-def _installable(app: App) -> list[Package]:
+def installable(app: App) -> list[Package]:
     """Return the submodules that an installer can install."""
     return [
         one for one in app.config.of("submodule") if is_installable(root_of(app, one))

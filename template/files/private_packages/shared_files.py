@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
 from private_packages import requirements
-from private_packages.blocks import write_block
+from private_packages.blocks import BEGIN, write_block
 from private_packages.errors import Failure
+from private_packages.files import read_exactly
 from private_packages.project import file_of
 from private_packages.viktor import finder_of, write_finder
 
@@ -46,8 +47,36 @@ BLOCKS = {
 }
 
 
+def is_of_uv(app: App) -> bool:
+    """Tell whether pyproject.toml has, or has to get, entries of the private packages."""
+    path = app.folder / "pyproject.toml"
+    return app.config.installer == "uv" or (
+        path.is_file() and BEGIN in read_exactly(path)[0]
+    )
+
+
+def _pyproject(app: App) -> list[str]:
+    """Bring the entries in pyproject.toml up to date; return the files that changed. Raises `Failure`."""
+    listed = app.folder / "requirements.txt"
+    # Without the file, or with an export in its place, uv was the installer until now.
+    was = not listed.is_file() or read_exactly(listed)[0].startswith("# Generated")
+    if not is_of_uv(app) and not was:
+        return []
+    # With all that it loads 15 ms, which nobody else waits for.
+    from private_packages import switching, uv_project
+
+    written = switching.carry_over(app)
+    changed = [uv_project.FILE] if uv_project.write(app) else []
+    return list(dict.fromkeys([*written, *changed]))
+
+
 def write_blocks(app: App, report: Report) -> None:
     """Bring the marked blocks and VIKTOR's finder up to date, each by itself."""
+    # First: what a change of the installer carries over may be all of the other file.
+    try:
+        report.written += _pyproject(app)
+    except Failure as error:
+        report.problems.append(str(error))
     try:
         lines, failed = requirements.body(app, locking.load(app.folder))
         for name, clause in failed:

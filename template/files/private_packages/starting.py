@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from private_packages import requirements
+from private_packages import app_needs
 from private_packages.findings import INSTALL, Finding
 from private_packages.needs import name_of
 from private_packages.package_files import modules_in
@@ -40,8 +40,8 @@ def start(view: View, probe: Probe) -> list[Finding]:
 
 
 def _not_installed(view: View, probe: Probe) -> str:
-    """Return a package that requirements.txt names and the environment does not have."""
-    for line in requirements.read(view.app.folder):
+    """Return a package that the app names and the environment does not have."""
+    for line in app_needs.read(view.app):
         name = name_of(line.text)
         if name and probe.applies(line.text) and not probe.installed(name):
             return name

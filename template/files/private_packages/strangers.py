@@ -44,11 +44,16 @@ def strangers(
             text = f"{one.version} would come from {one.place}, and the private index does not have it. {ATTACKED}"
             yield Finding("stranger", one.name, text.lstrip())
         elif one.is_source and key not in allowed.build:
-            text = (
-                f"it would be built from {one.place}, which runs its code; if you want that, allow it in"
-                f" private-packages.allow.toml: a table [[build]] with its name and a reason"
-            )
-            yield Finding("built-from-source", one.name, text)
+            yield built_from_source(one)
+
+
+def built_from_source(one: Pinned) -> Finding:
+    """Return what is said of a package that would be built although nobody allowed it."""
+    text = (
+        f"it would be built from {one.place}, which runs its code; if you want that, allow it in"
+        f" private-packages.allow.toml: a table [[build]] with its name and a reason"
+    )
+    return Finding("built-from-source", one.name, text)
 
 
 def _not_from_repository(app: App, package: Package, one: Pinned) -> Iterator[Finding]:
@@ -57,6 +62,6 @@ def _not_from_repository(app: App, package: Package, one: Pinned) -> Iterator[Fi
     if one.version or (root and not one.is_editable and not is_in(url, root)):
         text = f"{one.version} would come from {one.place}, not from its repository. {ATTACKED}"
         yield Finding("stranger", one.name, text.lstrip())
-    elif root and app.config.platform == "viktor":
+    elif root and app.config.platform == "viktor" and one.needed_by:
         text = "another package needs it, and VIKTOR would look for it on PyPI; make it a Git line or an index package"
         yield Finding("not-on-viktor", one.name, text)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from private_packages import requirements
+from private_packages import app_needs
 from private_packages.blocks import block_in
 from private_packages.names import listed, normalised
 from private_packages.needs import name_of
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def needed(app: App, lock: Lock, *resolutions: Resolution) -> dict[str, list[str]]:
     """Return the private packages that need a public one, by its normalised name.
 
-    What a person wrote into requirements.txt was decided there.
+    What a person wrote into requirements.txt or pyproject.toml was decided there.
     """
-    lines = Counter(line.text for line in requirements.read(app.folder))
+    lines = Counter(line.text for line in app_needs.read(app))
     in_block = Counter(block_in(file_of(app.folder)))
     block, by_hand = _names(in_block), _names(lines - in_block)
     found: dict[str, list[str]] = {}

@@ -46,7 +46,8 @@ need them.
 
 Git asks this app for the login of these hosts, and none of your own helpers
 stores it. uv gets the login of the private index as UV_INDEX_PRIVATE_USERNAME
-and UV_INDEX_PRIVATE_PASSWORD. Poetry gets it as
+and UV_INDEX_PRIVATE_PASSWORD; where it is the app's installer, it looks there
+first, whatever it looks for. Poetry gets it as
 POETRY_HTTP_BASIC_PRIVATE_USERNAME and POETRY_HTTP_BASIC_PRIVATE_PASSWORD, and
 is told to use your Git, which can log in, and the app's .venv. Variables that
 you have set stay. `viktor-cli install`, `start` and `run` get `--env
@@ -90,7 +91,33 @@ def run(app: App, options: argparse.Namespace) -> int:
             f"{no_value(without)}, which {command[0]} may need;"
             f" type `{findings.LOGIN}`."
         )
+    if (
+        app.config.installer == "uv"
+        and Path(command[0]).stem == "uv"
+        and "add" in command
+    ):
+        return _add(app, command)
     return _start(_for_viktor(command, app), _environment(app))
+
+
+def _add(app: App, command: list[str]) -> int:
+    """Run `uv add`, and put right what it writes of the private index, which a variable names to it."""
+    from private_packages import uv_project  # as below
+
+    program = shutil.which(command[0], path=_environment(app).get("PATH"))
+    if program is None:
+        raise _no_program(command[0])
+    before = uv_project.text_of(app)
+    code = subprocess.call([program, *command[1:]], env=_environment(app))
+    if before and uv_project.text_of(app) != before:
+        uv_project.put_right(app, before)
+    return code
+
+
+def _no_program(name: str) -> Failure:
+    return Failure(
+        f"No program {name} was found; install it, or look for a typing error."
+    )
 
 
 def _environment(app: App) -> dict[str, str]:
@@ -104,6 +131,11 @@ def _environment(app: App) -> dict[str, str]:
         with contextlib.suppress(MissingVariables):
             pair = login(index.user_info, app.environ)
             ours |= _as_variables(source_of(app, manager)[0], manager, pair)
+    if app.config.installer == "uv":
+        # With all that it loads 30 ms, which nobody else waits for.
+        from private_packages.project_uv import index_environment
+
+        ours |= index_environment(app)
     env = {**ours, **env}
     if index and manager == "pdm":
         # It fills them in, too, and encodes them itself.
@@ -152,10 +184,7 @@ def _start(command: list[str], env: Mapping[str, str]) -> int:
         # Python 3.11 completes no name that has a folder.
         program = shutil.which(f"{command[0]}.exe", path=env.get("PATH"))
     if program is None:
-        raise Failure(
-            f"No program {command[0]} was found;"
-            " install it, or look for a typing error."
-        )
+        raise _no_program(command[0])
     try:
         if sys.platform == "win32":
             # The console tells both processes of Ctrl-C: this one waits for the other.

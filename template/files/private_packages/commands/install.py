@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from private_packages import app_needs, proof, uv_export, uv_lock, uv_proof
 from private_packages import lock as locking
-from private_packages import requirements
 from private_packages.agreement import disagreements, read_view
-from private_packages.commands import check, status
+from private_packages.commands import status
 from private_packages.config import SUBMODULES
 from private_packages.environment import find, python_of
 from private_packages.errors import Failure
@@ -25,7 +25,7 @@ from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
 from private_packages.package_files import is_installable, source_of
 from private_packages.project import adding, install_command, manager_of
-from private_packages.resolution import Resolution, build_lines, install
+from private_packages.resolution import Pinned, build_lines, install
 from private_packages.strategies.submodule import distribution_of, root_of
 from private_packages.submodules.bring import fetch_pins
 from private_packages.synchronise import synchronise
@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> int:
     """Install, then say how everything stands."""
-    check.stop_at(check.variables(app))
+    proof.stop_at(proof.variables(app))
     uv = find_uv(app)
-    check.stop_at(
+    proof.stop_at(
         [
             one
             for one in disagreements(read_view(app))
@@ -82,34 +82,85 @@ def run(app: App, options: argparse.Namespace) -> int:
     manager = manager_of(app)
     if manager:
         return _leave_to(manager, app)
-    python = python_of(find(app.folder, app.environ) or _make_environment(app, uv))
+    _make_environment(app, uv)
     app.output.progress("  checking …")
+    by_uv = app.config.installer == "uv"
+    (_with_project if by_uv else _with_lines)(app, uv, locked=options.locked)
+    return status.report(app)
+
+
+def _with_lines(app: App, uv: Uv, *, locked: bool) -> None:
+    """Install what requirements.txt says, as soon as it is proved."""
+    python = _python(app)
     place = _site_packages(python)
     record = _read_record(place)
-    uv, resolution, lock = check.prove(
+    uv, resolution, lock = proof.prove(
         app,
-        locked=options.locked,
+        locked=locked,
         uv=uv,
         full=False,
         unchanged=record.get("wants") == _wants(app, locking.load(app.folder)),
     )
     app.output.progress("  installing …")
-    commits = _commits(app, lock)
-    # Version and scripts of a submodule are of the commit at which it was installed.
+    install(app, uv, lock, resolution, anew=_moved(app, place, lock))
+    _uninstall_leftovers(app, uv, python, place)
+    _finish(app, place, lock)
+    _say(app, lock, resolution.pinned)
+
+
+def _with_project(app: App, uv: Uv, *, locked: bool) -> None:
+    """Let uv install what uv.lock says, as soon as it is proved."""
+    place = _site_packages(_python(app))
+    record = _read_record(place)
+    uv, pinned, lock = uv_proof.prove(
+        app,
+        locked=locked,
+        uv=uv,
+        full=False,
+        unchanged=record.get("wants") == _wants(app, locking.load(app.folder)),
+    )
+    app.output.progress("  installing …")
+    # A file of the same version that is installed already may be a stranger's.
+    again = [one.name for one in pinned if lock.version_of(one.name)]
+    again += _moved(app, place, lock)
+    try:
+        uv_proof.sync(app, uv, again)
+    except uv_proof.Stale:
+        if locked:
+            raise
+        uv, pinned, lock = uv_proof.prove(app, locked=False, uv=uv)
+        uv_proof.sync(app, uv, again)
+    if not locked and uv_export.is_kept(app):
+        uv_export.write(app, uv)
+    _finish(app, place, lock)
+    _say(app, lock, pinned)
+
+
+def _python(app: App) -> Path:
+    """Return the Python of the app's environment, which is there. Raises `Failure`."""
+    found = find(app.folder, app.environ)
+    if found is None:
+        raise Failure("uv made no virtual environment; look at the folder .venv.")
+    return python_of(found)
+
+
+def _moved(app: App, place: Path, lock: Lock) -> list[str]:
+    """Return what is installed anew: version and scripts of a submodule are of the commit at which it was installed."""
+    record, commits = _read_record(place), _commits(app, lock)
     moved = [
         one
         for one in app.config.of("submodule")
         if commits.get(one.name) != record.get(one.name)
     ]
-    anew = _names_of(app, place, moved) if moved else []
-    install(app, uv, lock, resolution, anew=anew)
-    _uninstall_leftovers(app, uv, python, place)
+    return _names_of(app, place, moved) if moved else []
+
+
+def _finish(app: App, place: Path, lock: Lock) -> None:
+    """Make importable what no installer can install, and write down what was installed."""
     _make_importable(app, place)
-    record = {**commits, "wants": _wants(app, lock)}
+    record = {**_commits(app, lock), "wants": _wants(app, lock)}
     write_text(place / RECORD, json.dumps(record, indent=2) + "\n")
     app.output.clear()
-    _say(app, lock, resolution)
-    return status.report(app)
 
 
 def _leave_to(manager: str, app: App) -> int:
@@ -121,8 +172,10 @@ def _leave_to(manager: str, app: App) -> int:
     return 0
 
 
-def _make_environment(app: App, uv: Uv) -> Path:
-    """Make the app's `.venv`, with the Python that runs this where it is new enough. Raises `Failure`."""
+def _make_environment(app: App, uv: Uv) -> None:
+    """Make the app's `.venv` where it has none, with the Python that runs this if it is new enough. Raises `Failure`."""
+    if find(app.folder, app.environ):
+        return
     if (app.folder / ".venv" / "pyvenv.cfg").exists():
         raise Failure(
             ".venv is there, and its Python does not run on this machine; delete the folder, then type"
@@ -141,10 +194,6 @@ def _make_environment(app: App, uv: Uv) -> Path:
             f" no other: install one, then type `{INSTALL}` again. {error}"
         ) from error
     app.output.say("  made the virtual environment .venv")
-    found = find(app.folder, app.environ)
-    if found is None:
-        raise Failure("uv made no virtual environment; look at the folder .venv.")
-    return found
 
 
 def _commits(app: App, lock: Lock) -> dict[str, str]:
@@ -168,8 +217,10 @@ def _read_record(place: Path) -> dict[str, str]:
 
 
 def _wants(app: App, lock: Lock) -> str:
-    """Return a hash of the lock, of the lines in requirements.txt and of what the submodules are built with."""
-    lines = [line.text for line in requirements.read(app.folder)]
+    """Return a hash of the locks, of what the app needs and of what the submodules are built with."""
+    lines = [line.text for line in app_needs.read(app)]
+    if app.config.installer == "uv":
+        lines.append(uv_lock.text_of(app.folder) or "")
     builds = [" ".join(one) for one in build_lines(app)]
     text = "\n".join([locking.dump(lock.values()), *lines, "", *builds])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
@@ -238,13 +289,13 @@ def _site_packages(python: Path) -> Path:
     return next(environment.glob("lib/python3*/site-packages"))
 
 
-def _say(app: App, lock: Lock, resolution: Resolution) -> None:
+def _say(app: App, lock: Lock, pinned: Sequence[Pinned]) -> None:
     private = [
         one
-        for one in resolution.pinned
+        for one in pinned
         if one.name and (app.config.named(one.name) or lock.version_of(one.name))
     ]
-    number = len(resolution.pinned)
+    number = len(pinned)
     app.output.say(
         f"  installed {number} package{'s' * (number != 1)}, {len(private)} of them private"
     )

@@ -140,9 +140,26 @@ def _move(app: App, package: Package, moved: Package) -> int:
     report.outcomes = [one for one in report.outcomes if one.name != package.name]
     app.output.say(f"  {package.name}: {'stays at' if stays else 'moved to'} {at}")
     report.show(app.output)
+    if app.config.installer == "uv" and not _lock(replace(app, config=config), package):
+        return 1
     if not stays or report.outcomes:
         app.output.say(f"Next: {INSTALL}", "command")
     return 1 if report.problems else 0
+
+
+def _lock(app: App, package: Package) -> bool:
+    """Bring uv.lock, and what follows it, to what is wanted now; tell whether that could be done."""
+    # With uv's way of resolving 60 ms, which nobody else waits for.
+    from private_packages import uv_export, uv_proof
+
+    try:
+        uv, _, _ = uv_proof.prove(app, locked=False, anew=package.name)
+        if uv_export.is_kept(app):
+            uv_export.write(app, uv)
+    except Failure as error:
+        app.output.problem(f"uv.lock was not moved. {error}", "bad")
+        return False
+    return True
 
 
 def _checked_out(repository: Repository | None, package: Package) -> tuple[str, bool]:

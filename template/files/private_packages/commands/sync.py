@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from private_packages import uv_export
+from private_packages.errors import Failure
 from private_packages.findings import INSTALL, SYNC
 from private_packages.names import listed
 from private_packages.removal import remove_unit
 from private_packages.synchronise import synchronise
+from private_packages.uv import find_uv
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +42,12 @@ def run(app: App, options: argparse.Namespace) -> int:
     if options.remove:
         return remove_unit(app)
     report = synchronise(app)
+    if uv_export.is_kept(app):
+        try:
+            if uv_export.write(app, find_uv(app)):
+                report.written.append(uv_export.FILE)
+        except Failure as error:
+            report.problems.append(str(error))
     report.show(app.output)
     if report.problems:
         app.output.problem(f"Then type `{SYNC}` again.", "command")

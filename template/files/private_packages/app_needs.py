@@ -1,0 +1,23 @@
+"""What the app itself says that it needs, as its installer reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from private_packages import requirements, uv_project
+from private_packages.requirements import Line
+
+if TYPE_CHECKING:
+    from private_packages.app import App
+
+
+def read(app: App) -> Iterator[Line]:
+    """Yield the lines of requirements.txt, or the requirements of pyproject.toml where uv installs.
+
+    Raises `Failure`.
+    """
+    if app.config.installer == "uv":
+        yield from (Line(one, uv_project.FILE) for one in uv_project.dependencies(app))
+    else:
+        yield from requirements.read(app.folder)
