@@ -19,6 +19,7 @@ from pathlib import Path
 import platformdirs
 
 CACHE = platformdirs.user_cache_path("copier-private-packages") / "builder-1"
+CLIENT = CACHE / "programs" / "usr" / "bin" / "docker"
 DAEMON = ("docker.io", "containerd", "runc", "tini", "iptables", "libip6tc2")
 SMALL = ("base-files", "bash", "coreutils", "dash", "findutils", "grep", "sed", "ca-certificates", "python3")
 # As `python:X` has them, and `python:X-slim` has not.
@@ -74,6 +75,21 @@ class Docker:
             check=False,
             timeout=600,
         )
+
+    def program(
+        self, calls: Path, *, client: str = "", address: str = "", asks_for_buildkit: bool = False
+    ) -> str:
+        """A script that stands for a CI system's `docker`: it reaches this dockerd, and writes each call into ``calls``.
+
+        What is built sees the machine's network, as there is no other. A Docker of today builds with BuildKit by itself, but
+        where ``asks_for_buildkit``. client, address: the real one and the socket, where they are others than on this machine.
+        """
+        return f"""printf '%s\\n' "$*" >> '{calls}'
+if [ "$1" = build ]; then shift; set -- build --network host "$@"; fi
+export DOCKER_HOST='unix://{address or self.folder / "docker.sock"}' BUILDKIT_PROGRESS=plain
+{"" if asks_for_buildkit else "export DOCKER_BUILDKIT=1"}
+exec '{client or CLIENT}' "$@"
+"""
 
     @property
     def data(self) -> Path:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import builder
 import pytest
 import yaml
 from apps import CI_FILES
@@ -89,6 +90,12 @@ class Machine:
         self.program("curl", f"cat > viktor-cli <<'END'\n{script}END\n")
         return calls
 
+    def docker(self, docker: builder.Docker, *, asks_for_buildkit: bool = False) -> Path:
+        """Put docker on the path, in touch with the dockerd of the tests; where it writes down what it is called with."""
+        calls = self.folder / "docker-calls"
+        self.program("docker", docker.program(calls, asks_for_buildkit=asks_for_buildkit))
+        return calls
+
     @property
     def environment(self) -> dict[str, str]:
         here = sysconfig.get_path("scripts")
@@ -136,6 +143,15 @@ def leaking_files(folder: Path, secrets: Iterable[str]) -> list[Path]:
     wanted = [form.encode() for secret in secrets for form in forms(secret)]
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     return [path for path in files if any(form in path.read_bytes() for form in wanted)]
+
+
+def holding(folder: Path, secrets: list[str]) -> list[str]:
+    """The files below a folder that hold a secret, as it stands or encoded."""
+    patterns = "".join(f"{form}\n" for secret in secrets for form in forms(secret))
+    command = ["grep", "--recursive", "--text", "--fixed-strings", "--files-with-matches", "--file=-", folder]
+    done = subprocess.run(command, input=patterns, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1) or "No such file" in done.stderr, done.stderr
+    return done.stdout.splitlines()
 
 
 def secrets_of(known: Mapping[str, str]) -> list[str]:

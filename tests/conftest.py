@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import builder
 import pytest
 from apps import Apps, snapshot
 from plumbum import local
@@ -61,6 +62,15 @@ def questionnaire(template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def hosts(isolated: Path) -> Iterator[DemoHosts]:
     """The Git host and the package index of the demo, one pair for all tests of a process."""
     with DemoHosts() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[builder.Docker]:
+    """A builder with BuildKit of its own, where one can be had: one for all tests of a process."""
+    if reason := builder.reason_without():
+        pytest.skip(reason)
+    with builder.docker(tmp_path_factory.mktemp("docker")) as running:
         yield running
 
 

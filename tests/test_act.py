@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ci import (
     RUNS_ON_LINUX,
     VIKTOR,
     Machine,
+    answered,
     ci_file,
     clone,
     given,
@@ -53,13 +54,13 @@ runs:
         git fetch --quiet --tags "$SOURCE" HEAD
         git checkout --quiet --detach FETCH_HEAD
 """,
-    "actions/setup-python": f"""
-inputs: {{python-version: {{required: true}}}}
+    "actions/setup-python": """
+inputs: {python-version: {required: true}}
 runs:
   using: composite
   steps:
     - shell: bash
-      run: test "${{{{ inputs.python-version }}}}" = {HERE}
+      run: test "${{ inputs.python-version }}" = "$ANSWERED_PYTHON"
 """,
     "actions/create-github-app-token": """
 inputs: {client-id: {}, private-key: {}, owner: {}, repositories: {}, permission-contents: {}}
@@ -156,8 +157,13 @@ class Act:
         payload: Mapping[str, object] | None = None,
         env: Mapping[str, str] | None = None,
         masked: bool = False,
+        options: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Let an event start what it starts; unless ``masked``, no secret is hidden in the log."""
+        """Let an event start what it starts; unless ``masked``, no secret is hidden in the log.
+
+        options: of act's own besides. environment: what act sees besides.
+        """
         work = self.machine.folder / "work"
         shutil.rmtree(work, ignore_errors=True)
         here = clone(self.app, work / "clone")
@@ -167,7 +173,7 @@ class Act:
         (work / "event.json").write_text(json.dumps(payload or {}))
         program = shutil.which("act", path=sysconfig.get_path("scripts"))
         assert program, "act is not installed beside this Python"
-        options = ["--platform=ubuntu-latest=-self-hosted", "--platform=docker=-self-hosted"]
+        options = [*options, "--platform=ubuntu-latest=-self-hosted", "--platform=docker=-self-hosted"]
         options += ["--no-cache-server", "--no-skip-checkout", f"--action-cache-path={work / 'act'}"]
         options += [f"--secret-file={work / 'secrets'}", f"--var-file={work / 'variables'}"]
         options += [f"--eventpath={work / 'event.json'}", f"--workflows={ci_file(here).parent}"]
@@ -176,11 +182,12 @@ class Act:
             for one in set(re.findall(r"uses: (\S+)", ci_file(here).read_text()))
         ]
         known = {"SOURCE": str(self.app), "MINT": str(self.machine.folder / "mint"), **(env or {})}
+        known["ANSWERED_PYTHON"] = str(answered(self.app)["python_version"])
         options += [f"--env={name}={value}" for name, value in known.items()]
         return subprocess.run(
             [program, event, *options, *([] if masked else ["--insecure-secrets"])],
             cwd=here,
-            env=self.machine.environment,
+            env={**self.machine.environment, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
