@@ -13,9 +13,10 @@ const { doAutoReplace } = await load('workers/repository/update/branch/auto-repl
 
 GlobalConfig.set({ localDir });
 const { customManagers = [] } = JSON.parse(readFileSync(`${localDir}/renovate.json`, 'utf8'));
+const files = readdirSync(localDir, { recursive: true });
 const found = [];
 for (const config of customManagers) {
-  for (const packageFile of getMatchingFiles({ ...config, manager: 'regex' }, readdirSync(localDir))) {
+  for (const packageFile of getMatchingFiles({ ...config, manager: 'regex' }, files)) {
     let content = readFileSync(`${localDir}/${packageFile}`, 'utf8');
     const { deps } = extractPackageFile(content, packageFile, config) ?? { deps: [] };
     for (const [depIndex, { replaceString, ...dep }] of deps.entries()) {

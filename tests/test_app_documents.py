@@ -264,7 +264,7 @@ def test_renovate_takes_private_names_from_the_private_index_alone(app: Path):
     ] == ([(["pypi"], ["acme-units"], ["https://packages.example.com/simple/"])] if "index" in chosen else [])
 
 
-def test_renovate_has_one_manager_for_each_strategy_however_many_packages_there_are(
+def test_renovate_has_one_manager_for_each_strategy_and_one_for_tools_however_many_packages_there_are(
     questionnaire: Path, tmp_path: Path
 ):
     """What the managers read and change is in tests/test_fleet.py, with Renovate's own code."""
@@ -287,7 +287,7 @@ def test_renovate_has_one_manager_for_each_strategy_however_many_packages_there_
         )
         for name, answers in (("few", few), ("many", many))
     )
-    assert len(small["customManagers"]) == 3
+    assert len(small["customManagers"]) == 4
     (rule,) = (rule for rule in large["packageRules"] if "registryUrls" in rule)
     assert rule["matchPackageNames"] == [f"c-{one}" for one in range(20)]
     rule["matchPackageNames"] = ["c-0"]

