@@ -242,11 +242,14 @@ def job(done: subprocess.CompletedProcess[str], name: str) -> bool | None:
 # GitHub
 
 
-def test_a_push_to_a_branch_installs_everything_and_tests_without_a_secret_in_the_log(
-    hosts: DemoHosts, github: Path, machine: Machine
+@pytest.mark.parametrize("ref", ["refs/heads/a-branch", "refs/tags/v1.0.0"])
+def test_a_push_of_a_branch_or_a_tag_installs_everything_and_tests_without_a_secret_in_the_log(
+    hosts: DemoHosts, github: Path, machine: Machine, tmp_path: Path, ref: str
 ):
     """So does a pull request from a branch of the repository: its commits are pushed."""
-    done = Act(machine, github).run(secrets=given(hosts))
+    app = clone(github, tmp_path / "my-app")
+    subprocess.run(["git", "update-ref", ref, "HEAD"], cwd=app, check=True)
+    done = Act(machine, app).run(secrets=given(hosts), payload={"ref": ref})
     assert done.returncode == 0, done.stdout
     assert job(done, "Test")
     assert "Ran 2 tests" in done.stdout and "skipped" not in done.stdout
