@@ -50,11 +50,16 @@ class Docker:
     folder: Path
 
     @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / "docker.sock"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What reaches this dockerd, and no other."""
         return {
             **_environment(),
-            "DOCKER_HOST": f"unix://{self.folder}/docker.sock",
+            "DOCKER_HOST": f"unix://{self.socket}",
             "DOCKER_CONFIG": str(self.folder / "config"),
             "DOCKER_BUILDKIT": "1",
             "BUILDKIT_PROGRESS": "plain",
@@ -86,7 +91,7 @@ class Docker:
         """
         return f"""printf '%s\\n' "$*" >> '{calls}'
 if [ "$1" = build ]; then shift; set -- build --network host "$@"; fi
-export DOCKER_HOST='unix://{address or self.folder / "docker.sock"}' BUILDKIT_PROGRESS=plain
+export DOCKER_HOST='unix://{address or self.socket}' BUILDKIT_PROGRESS=plain
 {"" if asks_for_buildkit else "export DOCKER_BUILDKIT=1"}
 exec '{client or CLIENT}' "$@"
 """
@@ -108,7 +113,7 @@ def docker(folder: Path) -> Iterator[Docker]:
         "--mount",
         "dockerd",
         "--host",
-        f"unix://{folder}/docker.sock",
+        f"unix://{running.socket}",
         "--data-root",
         running.data,
     ]

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from apps import CI_FILES, CI_SYSTEMS, copier, data, render
 from ci import HERE, holding, leaks, secrets_of
+from templates import macros
 from test_ci_files import CHECKERS, CHOICES, SHORT_LIVED, checked, named, write
 
 from demo import runs
@@ -26,6 +27,7 @@ from demo.hosts import DemoHosts, git_line
 from demo.samples import make_repository
 
 DEVCONTAINERS = "0.89.0"
+DOCKER = macros("containers").DOCKER
 DOCKERFILE, DEVCONTAINER, IGNORED = "Dockerfile", ".devcontainer/devcontainer.json", ".dockerignore"
 
 
@@ -72,7 +74,9 @@ def test_the_page_of_an_app_says_who_builds_its_image_and_what_that_needs(ci: st
     page = (app / "docs/private-packages.md").read_text(encoding="utf-8")
     assert "CI builds the image after the tests" in page
     assert CI_SYSTEMS[ci]["image"] in page
-    assert ("runner" in CI_SYSTEMS[ci]["image"]) == ("docker:29-cli" in (app / CI_FILES[ci]).read_text())
+    assert ("runner" in CI_SYSTEMS[ci]["image"]) == (
+        f"docker:{DOCKER}-cli" in (app / CI_FILES[ci]).read_text()
+    )
 
 
 def test_who_does_not_say_so_gets_no_file_for_containers(questionnaire: Path, tmp_path: Path):

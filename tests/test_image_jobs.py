@@ -1,7 +1,7 @@
 """The job of each CI system that builds the image, executed against the demo's hosts and a dockerd of Debian's packages.
 
-GitHub's and Forgejo's by act, GitLab's by gitlab-ci-local, of Azure's and Bitbucket's file the scripts. Forgejo's jobs run in
-containers; Debian's own Python stands in for the images of Python, and with Debian's docker for that of Docker.
+GitHub's and Forgejo's by act, GitLab's by gitlab-ci-local, of Azure's and Bitbucket's file the scripts. Forgejo's and GitLab's
+jobs run in containers; Debian's own Python stands in for the images of Python, and with Debian's docker for that of Docker.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ci import (
     push,
     secrets_of,
 )
+from templates import macros
 from test_act import Act, job
 from test_ci_files import Step, ci_text, perform, steps, write
 from test_gitlab_ci import GitLabRunner, cloned
@@ -38,6 +39,7 @@ from demo.hosts import DemoHosts
 
 pytestmark = [pytest.mark.slow, RUNS_ON_LINUX]
 
+DOCKER = macros("containers").DOCKER
 EXPIRED = "expired-4711"
 REFUSED = "refuses the login from ACME_USER and ACME_PASSWORD"
 
@@ -86,6 +88,22 @@ def pushed(fetched: Path, hosts: DemoHosts, version: str, tmp_path: Path) -> Cal
     return make
 
 
+@pytest.fixture(scope="module")
+def client(docker: builder.Docker, version: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An image as `docker:X-cli`: Git, a shell and the client of Docker, which says in the log what it is called with."""
+    folder = tmp_path_factory.mktemp("client")
+    shutil.copy(builder.CLIENT, folder / "docker-client")
+    script = docker.program(Path("/dev/stderr"), client="docker-client", address="/var/run/docker.sock")
+    (folder / "docker").write_text(f"#!/bin/sh\n{script}")
+    (folder / "apk").write_text('#!/bin/sh\ntest "$*" = "add --no-cache python3"\n')
+    (folder / "Dockerfile").write_text(
+        f"FROM docker.io/library/python:{version}\n"
+        "COPY --chmod=755 docker-client docker apk /usr/local/bin/\n"
+    )
+    done = docker.run("build", "--tag", f"docker:{DOCKER}-cli", ".", cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     """A runner's machine."""
@@ -127,17 +145,15 @@ def test_with_a_dockerd_of_debian_and_root_github_s_job_builds_the_image_and_an_
     built(docker, hosts, "github", refused.stdout + done.stdout, calls.read_text())
 
 
+@pytest.mark.usefixtures("client")
 def test_with_a_dockerd_of_debian_and_root_forgejo_s_jobs_test_and_build_in_their_containers(
     hosts: DemoHosts,
     docker: builder.Docker,
-    version: str,
     machine: Machine,
     pushed: Callable[[str], Path],
-    tmp_path: Path,
 ):
     """The file as it is: act gives each job docker, as a runner of Forgejo's does whose configuration says so."""
     app = pushed("forgejo")
-    client(docker, version, tmp_path / "client")
     bare = hosts.git.path_of("my-app")
     subprocess.run(["git", "clone", "--quiet", "--bare", app, bare], check=True)
     hosts.git.tokens = {"my-app": "token-of-the-job"}
@@ -167,41 +183,35 @@ def test_with_a_dockerd_of_debian_and_root_forgejo_s_jobs_test_and_build_in_thei
     assert not leaks(log, ["token-of-the-job"])
 
 
-def client(docker: builder.Docker, version: str, folder: Path) -> None:
-    """An image as `docker:29-cli`: Git, a shell and the client of Docker, which says in the log what it is called with."""
-    folder.mkdir()
-    shutil.copy(builder.CLIENT, folder / "docker-client")
-    script = docker.program(Path("/dev/stderr"), client="docker-client", address="/var/run/docker.sock")
-    (folder / "docker").write_text(f"#!/bin/sh\n{script}")
-    (folder / "apk").write_text('#!/bin/sh\ntest "$*" = "add --no-cache python3"\n')
-    (folder / "Dockerfile").write_text(
-        f"FROM docker.io/library/python:{version}\n"
-        "COPY --chmod=755 docker-client docker apk /usr/local/bin/\n"
-    )
-    done = docker.run("build", "--tag", "docker:29-cli", ".", cwd=folder)
-    assert done.returncode == 0, done.stderr
-
-
-def test_with_a_dockerd_of_debian_and_root_gitlab_s_job_builds_the_image_and_an_expired_login_is_told(
-    hosts: DemoHosts, docker: builder.Docker, machine: Machine, pushed: Callable[[str], Path], tmp_path: Path
+@pytest.mark.usefixtures("client")
+def test_with_a_dockerd_of_debian_and_root_gitlab_s_jobs_test_and_build_in_their_containers(
+    hosts: DemoHosts,
+    docker: builder.Docker,
+    version: str,
+    machine: Machine,
+    pushed: Callable[[str], Path],
+    tmp_path: Path,
 ):
-    """In a shell of this machine instead of the image of Docker, and without its service: there is no registry to get it from."""
+    """A whole pipeline. In place of Docker's service there is the dockerd of the tests: no registry has the image."""
     app = pushed("gitlab")
     text = ci_text(app)
-    ci_file(app).write_text(text.replace("  services:\n    - docker:29-dind\n", ""), encoding="utf-8")
+    ci_file(app).write_text(text.replace(f"  services:\n    - docker:{DOCKER}-dind\n", ""), encoding="utf-8")
     assert ci_text(app) != text
     push(app)
-    calls = machine.docker(docker)
-    machine.program("rsync", "exit 0\n")
-    machine.program("apk", 'test "$*" = "add --no-cache python3"\n')
-    runner = GitLabRunner(machine, cloned(app, tmp_path / "work" / "clone"))
+    machine.docker(docker)
+    # The runner's own helpers: a copier of files, and an image with a shell.
+    machine.program("rsync", 'for last; do :; done\nmkdir -p "$last"\nexec cp -a ./. "$last"\n')
+    helper = docker.run("tag", f"python:{version}", "firecow/gitlab-ci-local-util:latest")
+    assert helper.returncode == 0
+    runner = GitLabRunner(machine, cloned(app, tmp_path / "work" / "clone"), docker)
     refused = runner.run("build-image", **{**hosts.variables, "ACME_PASSWORD": EXPIRED})
     assert refused.returncode == 1 and REFUSED in refused.stdout.partition("$ docker build")[2], (
         refused.stdout
     )
-    done = runner.run("build-image", **hosts.variables)
-    assert done.returncode == 0, done.stdout
-    built(docker, hosts, "gitlab", refused.stdout + done.stdout, calls.read_text())
+    done = runner.run(**hosts.variables)
+    assert done.returncode == 0 and "Ran 2 tests" in done.stdout, done.stdout
+    log = refused.stdout + done.stdout
+    built(docker, hosts, "gitlab", log, log)
 
 
 @pytest.mark.parametrize("ci", ["azure", "bitbucket"])
