@@ -18,12 +18,12 @@ from pathlib import Path
 
 import platformdirs
 
-CACHE = platformdirs.user_cache_path("copier-private-packages") / "builder-1"
+CACHE = platformdirs.user_cache_path("copier-private-packages") / "builder-2"
 CLIENT = CACHE / "programs" / "usr" / "bin" / "docker"
 DAEMON = ("docker.io", "containerd", "runc", "tini", "iptables", "libip6tc2")
 SMALL = ("base-files", "bash", "coreutils", "dash", "findutils", "grep", "sed", "ca-certificates", "python3")
 # As `python:X` has them, and `python:X-slim` has not.
-WHOLE = (*SMALL, "git", "python3-pip")
+WHOLE = (*SMALL, "git", "openssh-client", "python3-pip")
 IMAGES = {"slim": SMALL, "whole": WHOLE}
 # Where the machine keeps the certificates that it trusts, and the settings of pip: the same has to hold inside.
 _OF_THE_MACHINE = ("etc/ssl/certs/ca-certificates.crt", "etc/pip.conf", "etc/resolv.conf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 import yaml
 from apps import CI_FILES, CI_SYSTEMS, copier, data, render
 from ci import HERE, holding, leaks, secrets_of
+from ssh_host import SshHost
 from templates import macros
 from test_ci_files import CHECKERS, CHOICES, SHORT_LIVED, checked, named, write
 
@@ -256,6 +258,62 @@ def test_with_a_dockerd_of_debian_and_root_the_same_search_finds_what_a_naive_do
     saved = tmp_path / "image.tar"
     assert docker.run("save", "--output", saved, "naive").returncode == 0
     assert holding(saved, [token])
+
+
+@pytest.mark.slow
+def test_with_a_dockerd_of_debian_and_root_packages_over_ssh_come_by_an_agent_or_by_bitbucket_s_key_which_stay_out(
+    template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+):
+    """By the command that the Dockerfile names, and by the one in Bitbucket's file with that key elsewhere."""
+    home = tmp_path / "home"
+    place = home / ".ssh"
+    place.mkdir(parents=True, mode=0o700)
+    key = place / "id_rsa"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
+    with SshHost(hosts.git.root, {"git": key.with_suffix(".pub").read_text()}) as host:
+        (place / "known_hosts").write_text(host.known)
+        lines = {
+            name: f"{name} @ git+ssh://git@{host.address}:{host.port}/acme/{name}.git@{ref}"
+            for name, ref in {"acme-units": "v2.1.0", "acme-loads": "v0.9.0"}.items()
+        }
+        answers = {
+            "strategies": ["submodule", "git"],
+            "submodule_packages": lines["acme-units"],
+            "git_packages": lines["acme-loads"],
+            "python_version": builder.python_inside(),
+            "containers": True,
+            "ci": "bitbucket",
+        }
+        ssh = f"ssh -o IdentitiesOnly=yes -i {key} -o UserKnownHostsFile={place}/known_hosts"
+        app = tmp_path / "app-ssh"
+        runs.generate(template, app, answers, {"GIT_SSH_COMMAND": ssh})
+        (typed,) = re.findall(r"(?m)^# (docker build .*)", (app / DOCKERFILE).read_text())
+        (bitbucket,) = re.findall(r"(?m)^ +- (docker build .*)", (app / CI_FILES["bitbucket"]).read_text())
+        bitbucket = bitbucket.replace("/opt/atlassian/pipelines/agent/ssh", str(place))
+
+        def build(command: str, *agent: str) -> subprocess.CompletedProcess[str]:
+            # Of files that it knows the builder takes the layer that it has.
+            (app / "app" / "changed.py").write_text(f"# {command} {(place / 'known_hosts').read_text()}")
+            command = command.replace("docker build", "docker build --network host")
+            return subprocess.run(
+                [*agent, "bash", "-c", f"ssh-add -q {key}; {command}" if agent else command],
+                cwd=app,
+                env={**docker.environment, "HOME": str(home)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        for done in (build(typed, "ssh-agent"), build(bitbucket)):
+            assert done.returncode == 0, done.stderr
+            assert "Everything is as it should be." in done.stderr
+        (place / "known_hosts").write_text(f"{host.known.split()[0]} {key.with_suffix('.pub').read_text()}")
+        other = build(typed, "ssh-agent")
+    assert other.returncode == 1 and "host key" in other.stderr, other.stderr
+    done = docker.run("run", "--rm", "--network", "none", "app-ssh")
+    assert "Hello from app-ssh." in done.stdout, done.stderr
+    assert holding(docker.data, key.read_text().splitlines()[1:-1]) == []
 
 
 # Devcontainers
