@@ -505,7 +505,14 @@ def test_renovate_finds_a_template_whose_address_was_typed_in_the_short_form(
 ):
     folder = tmp_path / "app"
     done = copier(
-        *("copy", "--defaults", "--skip-tasks", "--vcs-ref", "v1.2.0", *data({"strategies": []})),
+        *(
+            "copy",
+            "--defaults",
+            "--skip-tasks",
+            "--vcs-ref",
+            "v1.2.0",
+            *data({"strategies": [], "ci": "none"}),
+        ),
         *("gh:OWNER/copier-private-packages", folder),
         cwd=tmp_path,
         **company.environment,
