@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -342,11 +342,36 @@ class Bench:
         again = Case("`install`, nothing to do", mine.command, done, variables=mine.variables)
         measured = self.watch.side_by_side([filled, nothing, again], self.size.rounds)
         rows += table.rows([nothing, again], measured, against=filled, wanted={again.key: "≤ 2.5"})
+        rows += self._project(filled.variables)
         return table.Section("Installing an app with a package of each kind and `requests`", rows, [])
 
-    def _mixed_answers(self) -> Path:
-        path = self.stage.folder / "answers-mixed.yml"
-        answers = {**self.stage.hosts.answers("mixed"), "python_version": "3.11"}
+    def _project(self, variables: Mapping[str, str]) -> list[table.Row]:
+        """The same app with uv as its installer, when all is there."""
+        stage = self.stage
+        app = stage.folder / "project"
+        answers = self._mixed_answers(installer="uv")
+        run(stage.copy(stage.template, app, "--data-file", answers), stage.folder, stage.env)
+        pyproject = app / "pyproject.toml"
+        text = pyproject.read_text(encoding="utf-8")
+        pyproject.write_text(text.replace("dependencies = [", "dependencies = [\n    'requests==2.32.5',", 1))
+        run(stage.command("install"), app, {**stage.env, **variables})
+        save(app, stage.env)
+        user, password = (stage.hosts.variables[name] for name in ("ACME_USER", "ACME_PASSWORD"))
+        login = {"UV_INDEX_PRIVATE_USERNAME": user, "UV_INDEX_PRIVATE_PASSWORD": password}
+        bare = [uv.find_uv_bin(), "sync", "--locked"]
+        sync = Case("`uv sync --locked`, nothing to do", bare, app, variables={**variables, **login})
+        again = Case(
+            "`install` with `installer: uv`, nothing to do",
+            stage.command("install"),
+            app,
+            variables=variables,
+        )
+        measured = self.watch.side_by_side([sync, again], self.size.rounds)
+        return table.rows([sync, again], measured, against=sync, wanted={again.key: "≤ 2"})
+
+    def _mixed_answers(self, installer: str = "pip") -> Path:
+        path = self.stage.folder / f"answers-{installer}.yml"
+        answers = {**self.stage.hosts.answers("mixed"), "python_version": "3.11", "installer": installer}
         path.write_text(yaml.safe_dump(answers), encoding="utf-8")
         return path
 
