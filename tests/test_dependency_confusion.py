@@ -680,6 +680,41 @@ def test_whatever_a_stranger_does_the_private_file_is_installed_or_nothing(
     assert not witness(bare).exists()
 
 
+# Where uv installs, these are right or told in another way than where requirements.txt says what is wanted.
+_NEW_FILE = "STOP acme-units: uv.lock has a file of 2.1.0 that private-packages.lock does not know"
+BY_UV = {
+    "an index that merges": _NEW_FILE,
+    "an index that merges, beside PyPI": _NEW_FILE,
+    "a page that links elsewhere": _NEW_FILE,
+    "our file is withdrawn": "STOP acme-units: the private index gives no sha256 of its files",
+    "git is built with git": "STOP acme-build: a package is built with it, and uv would look for it on PyPI",
+}
+# It would take the place of the project itself.
+_NOT_OF_UV = {"pyproject.toml"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", [one for one in ATTACKS if one not in _NOT_OF_UV])
+def test_whatever_a_stranger_does_uv_installs_the_private_file_or_nothing(bare: World, attack: str):
+    """uv.lock is made before and after the stranger comes; nothing of the stranger's runs."""
+    one = ATTACKS[attack]
+    world = bare.by_uv()
+    machine = {name: of(bare, value) for name, value in one.machine.items()}
+    one.wants(world)
+    one.happens(world)
+    stops = BY_UV.get(attack, one.stops)
+    if stops:
+        assert stops in world.stops("check", **machine)
+        assert stops in world.stops("install", **machine)
+        assert world.origin(one.package) != "public"
+    else:
+        for command in ("check", "install", "install --locked"):
+            done = world.command(*command.split(), **machine)
+            assert done.returncode == 0, done.stderr
+        assert world.origin(one.package) == "private"
+    assert not witness(world).exists()
+
+
 DIRTY = {
     "index": (PIN, "acme-units", "2.1.0"),
     "what index needs": (needs("index", "index"), "acme-core", "1.0"),

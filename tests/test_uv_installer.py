@@ -6,6 +6,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +14,9 @@ import pytest
 from private_packages.errors import Failure
 from private_packages.uv_project import Entries, with_entries
 from wheels import archive, wheel
-from world import LOGINS, PASSWORD, TOKEN, World, new_world, source
+from world import PASSWORD, TOKEN, UV_PROJECT, World, new_world, source
 
 from demo.samples import commit
-
-PYPROJECT = """\
-[project]
-name = "gauge"
-version = "0.1.0"
-requires-python = ">=3.11"
-dependencies = [
-    # Harmless.
-    "harmless>=1", # why
-]
-
-[tool.uv]
-package = false
-
-[tool.ruff]
-line-length = 100
-"""
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +29,10 @@ def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def world(shared: World) -> World:
     """The shared world as it was, with a uv project in place of requirements.txt."""
     shared.reset()
-    shared.requirements.unlink()
-    (shared.app / "pyproject.toml").write_text(PYPROJECT)
-    # uv records the address of a public index that a variable names; the project's own settings count.
-    made = shared.outside(**LOGINS, UV_DEFAULT_INDEX=shared.public.simple_url, UV_NO_CONFIG="false")
+    made = shared.by_uv()
     for name in ("acme-beams", "acme-loads"):
         made.repository(name)
     return made
-
-
-def want(world: World, *tables: str, **options: Any) -> World:
-    """Want these, installed by uv."""
-    return world.want(*tables, installer="uv", **options)
 
 
 def tables(world: World) -> list[str]:
@@ -66,7 +42,7 @@ def tables(world: World) -> list[str]:
 
 
 def mixed(world: World) -> World:
-    return want(world, *tables(world))
+    return world.want(*tables(world))
 
 
 def pyproject(world: World) -> dict[str, Any]:
@@ -119,8 +95,8 @@ def test_install_takes_everything_from_its_own_place_and_a_clone_needs_one_line(
 @pytest.mark.parametrize(
     "text",
     [
-        PYPROJECT,
-        PYPROJECT.replace("\n", "\r\n"),
+        UV_PROJECT,
+        UV_PROJECT.replace("\n", "\r\n"),
         '[project]\nname = "x"\nversion = "1"\ndependencies = ["harmless[extra]>=1"]\n',
         '[project]\nname = "x"\nversion = "1"\ndependencies = [\n  "a",\n  "b"\n]\n\n[tool.uv.sources]\na = { path = "a" }\n',
         '[project]\nname = "x"\nversion = "1"\ndependencies = []\n[tool.uv]\npackage = false',
@@ -183,7 +159,7 @@ def test_uv_add_and_remove_work_as_documented_and_what_they_write_stays(world: W
         "exec", "uv", "add", "--frozen", "--index", "mine=https://example.com/simple", "other"
     )
     assert done.returncode == 0, done.stderr
-    world.want(*tables(world), installer="uv")
+    world.want(*tables(world))
     uv = pyproject(world)["tool"]["uv"]
     assert [one["name"] for one in uv["index"] if "name" in one] == ["mine", "private"]
     assert {"handy>=1.0", "other"} <= set(pyproject(world)["project"]["dependencies"])
@@ -197,7 +173,7 @@ def test_what_only_another_package_needs_comes_from_the_private_index_too(world:
     wheel(world.private.folder, "acme-units", "2.2.0", "private", needs="acme-core")
     wheel(world.private.folder, "acme-core", "1.0", "private")
     wheel(world.public.folder, "acme-core", "99.0", "public")
-    want(world, world.index(), world.from_index("acme-units==2.2.0")).installs()
+    world.want(world.index(), world.from_index("acme-units==2.2.0")).installs()
     assert world.origin("acme-core") == "private"
     assert 'name = "acme-core"\nstrategy = "index"\nversion = "1.0"' in world.lock
     # Also for who types uv's commands.
@@ -332,7 +308,7 @@ def test_a_stranger_behind_a_private_prefix_stops_before_anything_of_his_is_buil
     files = {**source("acme-secret", "9.0", "public"), "backend.py": f"open({str(witness)!r}, 'w')\n"}
     archive(world.public.folder, "acme-secret", "9.0", files)
     world.repository("acme-loads", ref="v2", needs=["acme-secret"])
-    want(world, world.index(), world.from_git("acme-loads", "v2"), prefixes=["acme-"])
+    world.want(world.index(), world.from_git("acme-loads", "v2"), prefixes=["acme-"])
     for command in ("check", "install"):
         assert "acme-secret" in world.stops(command)
     assert not witness.exists()
@@ -346,7 +322,7 @@ def test_a_stranger_behind_a_private_prefix_stops_before_anything_of_his_is_buil
 def test_a_name_that_the_private_index_has_comes_from_nowhere_else(world: World):
     wheel(world.private.folder, "acme-core", "1.0", "private")
     wheel(world.public.folder, "acme-core", "99.0", "public")
-    want(world, world.index(), world.from_index("acme-units==2.1.0"))
+    world.want(world.index(), world.from_index("acme-units==2.1.0"))
     path = world.app / "pyproject.toml"
     path.write_text(path.read_text().replace('"harmless>=1",', '"harmless>=1", "acme-core",'))
     # Plain uv would take the stranger's.
@@ -378,6 +354,9 @@ def test_settings_of_the_machine_change_nothing(world: World, tmp_path: Path):
         "UV_OVERRIDE": str(tmp_path / "none.txt"),
     }
     mixed(world)
+    # A file beside pyproject.toml takes the place of its settings (uv, "Configuration files").
+    wheel(world.public.folder, "acme-units", "2.1.0+zzz", "public")
+    (world.app / "uv.toml").write_text(f'find-links = ["{world.public.folder}"]\n')
     done = world.command("install", **machine)
     assert done.returncode == 0, done.stderr
     assert {world.origin(name) for name in ("acme-beams", "acme-loads", "acme-units")} == {"private"}
@@ -388,10 +367,11 @@ def test_settings_of_the_machine_change_nothing(world: World, tmp_path: Path):
 
 def test_what_stands_in_requirements_txt_goes_into_pyproject_toml_and_back(world: World):
     path = world.app / "pyproject.toml"
-    project = PYPROJECT.replace('    # Harmless.\n    "harmless>=1", # why\n', "")
+    project = UV_PROJECT.replace('    # Harmless.\n    "harmless>=1", # why\n', "")
     path.write_text(project.replace("package = false", "package = false\nmanaged = false"))
-    world.want(*tables(world))
-    world.write("", "# My own.", "harmless==1.0 ; python_version > '3'")
+    by_pip = replace(world, installer="pip")
+    by_pip.want(*tables(world))
+    by_pip.write("", "# My own.", "harmless==1.0 ; python_version > '3'")
     # What the template changes besides, here and below.
     path.write_text(project)
     mixed(world)
@@ -402,7 +382,7 @@ def test_what_stands_in_requirements_txt_goes_into_pyproject_toml_and_back(world
     world.installs()
     assert world.origin("harmless") == "public"
     path.write_text(path.read_text().replace("package = false", "package = false\nmanaged = false"))
-    world.want(*tables(world))
+    by_pip.want(*tables(world))
     assert pyproject(world)["project"]["dependencies"] == []
     assert "sources" not in pyproject(world)["tool"]["uv"]
     lines = world.requirements.read_text().splitlines()
@@ -436,7 +416,7 @@ def test_a_requirements_txt_of_the_users_own_stays(world: World):
 
 def test_viktor_gets_a_requirements_txt_with_the_variables_of_the_logins(world: World):
     (world.app / "app.py").write_text("import _submodules\n")
-    want(world, *tables(world), platform="viktor").installs()
+    world.want(*tables(world), platform="viktor").installs()
     lines = world.requirements.read_text().splitlines()
     assert (
         lines[0]

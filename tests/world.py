@@ -29,6 +29,22 @@ PASSWORD = "SENTINEL-index-password-4711"
 TOKEN = "SENTINEL-git-token-0815"
 LOGINS = {"ACME_USER": "builder", "ACME_PASSWORD": PASSWORD, "ACME_TOKEN": TOKEN}
 HEAD = 'format = 1\nplatform = "{platform}"\npython = "3.11"\nprivate-prefixes = {prefixes}\n'
+UV_PROJECT = """\
+[project]
+name = "gauge"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = [
+    # Harmless.
+    "harmless>=1", # why
+]
+
+[tool.uv]
+package = false
+
+[tool.ruff]
+line-length = 100
+"""
 # Of the person who runs the tests: what installers listen to, and the environment that runs them.
 _OF_THE_MACHINE = ("PIP_", "UV_", "ACME_", "NETRC", "VIRTUAL_ENV")
 
@@ -67,6 +83,7 @@ class World:
     git: GitHost
     scratch: Path
     variables: dict[str, str] = field(default_factory=lambda: dict(LOGINS))
+    installer: str = "pip"
 
     def reset(self) -> None:
         """Leave nothing of a test: the first files on the indexes, no repository, an app that wants nothing."""
@@ -124,18 +141,31 @@ class World:
         *tables: str,
         platform: str = "python",
         prefixes: Sequence[str] = (),
-        installer: str = "pip",
     ) -> World:
         """Write private-packages.toml and let `sync` make the rest."""
         head = HEAD.format(platform=platform, prefixes=list(prefixes)).replace("'", '"')
-        head += f'installer = "{installer}"\n' if installer != "pip" else ""
+        head += f'installer = "{self.installer}"\n' if self.installer != "pip" else ""
         (self.app / "private-packages.toml").write_text(head + "\n".join(["", *tables]))
         done = self.command("sync")
         assert done.returncode == 0, done.stderr
         return self
 
+    def by_uv(self) -> World:
+        """The same world whose app uv installs; its public index is that of the project's own settings."""
+        self.requirements.unlink()
+        (self.app / "pyproject.toml").write_text(UV_PROJECT)
+        public = {"UV_DEFAULT_INDEX": self.public.simple_url, "UV_NO_CONFIG": "false"}
+        return replace(self, installer="uv", variables={**self.variables, **public})
+
     def write(self, *lines: str) -> None:
-        """Add lines of the user's own to requirements.txt."""
+        """Add lines of the user's own to what the app needs."""
+        if self.installer == "uv":
+            path = self.app / "pyproject.toml"
+            # What it installs of itself needs no line.
+            lines = tuple(line for line in lines if line and line != "-e .")
+            needs = "".join(f"\n    {line.partition('  #')[0]!r}," for line in lines)
+            path.write_text(path.read_text().replace("dependencies = [", f"dependencies = [{needs}", 1))
+            return
         with self.requirements.open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
 

@@ -58,14 +58,17 @@ def namesakes(
 
 
 def beyond(app: App, lock: Lock, builds: Resolution) -> Iterator[Finding]:
-    """Find what plain pip would look for on PyPI alone: lines that name an address do not count for a build."""
+    """Find what plain pip, or uv as the installer, would look for on PyPI alone.
+
+    Lines and sources that name an address do not count for a build.
+    """
     index = app.config.index
-    by_file = index is not None and index.scope == "files"
-    pip = (
-        "VIKTOR runs plain pip, which"
-        if app.config.platform == "viktor"
-        else "plain pip"
-    )
+    by_uv = app.config.installer == "uv"
+    # uv asks the private index first, and knows no repository in its place.
+    by_file = index is not None and index.scope == "files" and not by_uv
+    pip = "uv" if by_uv else "plain pip"
+    if app.config.platform == "viktor" and not by_uv:
+        pip = "VIKTOR runs plain pip, which"
     for one in builds.pinned:
         package = app.config.named(one.name)
         from_repository = package is not None and package.strategy != "index"

@@ -207,7 +207,11 @@ def prove_builds(
     found, builds = ask(resolve_builds, lock, python)
     completed = complete(app, found, known, builds)
     stop_at(list(strangers(app, completed, known, builds, allowed)))
-    tell(app, list(beyond(app, completed, builds)))
+    told = list(beyond(app, completed, builds))
+    if app.config.installer == "uv":
+        # The very program that would build.
+        stop_at(told)
+    tell(app, told)
     for key, entry in lock.items():
         completed.setdefault(key, entry)
     return completed, builds

@@ -149,6 +149,10 @@ def _of(app: App, package: Package, one: Pinned, lock: Lock) -> Iterator[Finding
         text = f"{FILE} takes it from {_shown(one)}, not from the private index. {ATTACKED}"
         yield Finding("stranger", package.name, text)
     elif (locked := lock.version_of(package.name)) and one.version == locked.version:
+        if not one.hashes:
+            text = f"the private index gives no sha256 of its files, and without one {FILE} holds nobody to them"
+            yield Finding("no-hash", package.name, text)
+            return
         unknown = set(one.hashes) - set(locked.files.values())
         if unknown:
             text = (

@@ -41,7 +41,7 @@ _TOKEN = re.compile(
 class Entries:
     """What of the private packages stands in pyproject.toml.
 
-    ``needs`` are requirements without an address, by normalised name; ``sources`` and ``index`` are tables as uv reads
+    ``needs`` are requirements without an address; ``sources``, as they by normalised name, and ``index`` are tables as uv reads
     them. ``former`` are the names that were ours before.
     """
 
@@ -83,14 +83,14 @@ def wanted(app: App) -> Entries:
             name = _distribution(app, package, by_path)
             if name:
                 needs[normalised(name)] = name
-                sources[name] = {"path": package.root, "editable": True}
+                sources[normalised(name)] = {"path": package.root, "editable": True}
         elif package.strategy == "git":
             needs[package.key] = _without_address(package)
-            sources[package.name] = of_git(package)
+            sources[package.key] = of_git(package)
         else:
             needs[package.key] = package.requirement
             if index and index.scope != "only":
-                sources[package.name] = {"index": name_of_index}
+                sources[package.key] = {"index": name_of_index}
     table = None
     if index and (not has_index or name_of_index == SOURCE):
         where = "default" if index.scope == "only" else "explicit"

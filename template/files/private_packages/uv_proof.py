@@ -43,14 +43,13 @@ def prove(
     """Prove it all; return what uv.lock installs, and the lock. ``full``: ask uv as well whether uv.lock is current.
 
     Without ``locked`` both locks are brought up to date. ``unchanged``: all that is wanted is what the last
-    installation proved, so builds and other indexes are not asked about again. ``anew`` is a package of which uv.lock
+    installation proved, so other indexes are not asked about again. ``anew`` is a package of which uv.lock
     gets the newest that is wanted. Raises `Stop` and `Failure`.
     """
     view = proof.ready(app, locked=locked)
     uv = uv or find_uv(app)
     allowed = allow.load(app.folder)
     known = {key for key in view.lock if view.lock.version_of(key)}
-    skips = unchanged and not allowed.build
     with (
         ThreadPoolExecutor(max_workers=AT_ONCE) as pool,
         uv.stopping(),
@@ -62,14 +61,9 @@ def prove(
             for one in app.config.packages
         ]
         ask = functools.partial(proof.resolved, app, uv, allowed, locked)
+        # uv may build whatever it installs, also to see that nothing changed, and cannot be held to a lock for it.
         first = pool.submit(
-            lambda: (
-                (view.lock, Resolution((), ()))
-                if skips
-                else proof.prove_builds(
-                    app, view.lock, known, allowed, ask, _python(app)
-                )
-            )
+            proof.prove_builds, app, view.lock, known, allowed, ask, _python(app)
         )
         proof.stop_at(looking.result())
         answers = proof.answers_of(app, asked)
@@ -83,8 +77,7 @@ def prove(
             _bring_up_to_date(app, uv, allowed, locked=locked, anew=anew)
     pinned = uv_lock.read(app)
     resolution = Resolution(tuple(pinned), ())
-    everywhere = None if skips else resolution
-    completed = complete(app, lock, known, resolution, everywhere, builds)
+    completed = complete(app, lock, known, resolution, resolution, builds)
     if locked:
         proof.refuse_new(view, completed)
     proof.stop_at(
@@ -100,7 +93,7 @@ def prove(
         by_name = {normalised(one.name): one for one in (*builds.pinned, *pinned)}
         found = namesakes(app, uv, completed, by_name.values(), _python(app))
         proof.tell_of_plain_pip(app, found)
-    proof.ask_once(app, view.lock, completed, resolution, everywhere)
+    proof.ask_once(app, view.lock, completed, resolution, resolution)
     proof.keep(app, view, completed, locked=locked)
     return uv, pinned, completed
 
