@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from benchmarks.measure import (
     peak_memory,
     run,
 )
-from benchmarks.stage import FIRST, Kind, Stage, empty, fresh, remove, save
+from benchmarks.stage import FIRST, HISTORY, Kind, Stage, empty, fresh, remove, save
 from demo import runs
 from demo.hosts import DemoHosts
 from demo.http_host import Faults
@@ -41,7 +41,7 @@ from demo.http_host import Faults
 DELAY = 0.04
 # A file system in memory (tmpfs(5)), and what has to be free there: several times what the largest size takes, in bytes.
 MEMORY = Path("/dev/shm")
-ROOM = 1_000_000_000
+ROOM = 2_000_000_000
 # As many questions as the command asks at once (private_packages/proof.py).
 AT_ONCE = 16
 MINE = "this template, hook included"
@@ -230,6 +230,33 @@ class Bench:
             f"together, {alone / 1e6:.0f} MB of it the hook itself (resident set sizes, shared pages counted again)."
         )
 
+    def history(self) -> table.Section:
+        """Fetching a package with a long history, whole, as plain Git does: in a new app, and in a clone of one."""
+        stage, kind, app = self.stage, Kind(1, HISTORY), self.stage.folder / "fetched"
+        clone = ("git", "clone", "--quiet", stage.finished(kind), app)
+
+        def cloned() -> None:
+            remove(app)
+            run(clone, stage.folder, stage.env)
+
+        update = ["git", "submodule", "--quiet", "update", "--init"]
+        hook, add, _ = self._fetch_cases(kind)
+        pairs = (
+            (replace(add, name="`git submodule add`"), replace(hook, name="the hook")),
+            (
+                Case("`git submodule update --init`", update, app, cloned, 1, stage.login),
+                Case("`sync` in a clone of the app", stage.command("sync"), app, cloned, 1),
+            ),
+        )
+        rows: list[table.Row] = []
+        for pair in pairs:
+            measured = self._delayed(pair, (self.size.rounds + 1) // 2)
+            rows += table.rows(pair, measured, against=pair[0], wanted={pair[1].key: "≤ 1.1"})
+        remove(app)
+        return table.Section(
+            "Fetching a submodule with 200 MB of history, 40 ms added to each request", rows, []
+        )
+
     def sync(self) -> table.Section:
         """A sync that has nothing to do, against starting Python."""
         stage, counts = self.stage, [0, *self.size.counts]
@@ -410,6 +437,7 @@ def fitted(cases: Sequence[Case], measured: dict[str, Measured]) -> tuple[float,
 PARTS: dict[str, Callable[[Bench], table.Section]] = {
     "copy": Bench.copy,
     "fetch": Bench.fetch,
+    "history": Bench.history,
     "sync": Bench.sync,
     "look": Bench.look,
     "check": Bench.check,
@@ -429,7 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--size",
         choices=SIZES,
         default="default",
-        help="small: a minute; default: some four minutes; full: a quarter of an hour",
+        help="small: a minute; default: some five minutes; full: a quarter of an hour",
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; can be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every value in a new file for pyperf")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
@@ -24,7 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # The last commit of the first version: its apps had no command of their own.
 FIRST = "9f54761"
 MIXED = ("tag", "branch", "commit")
+HISTORY = ("history",)
 _SOURCE = "acme-units"
+# A history of large files that no compression makes smaller: so many commits, each with a file of so many bytes.
+_COMMITS, _BYTES = 100, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -145,8 +150,11 @@ class Stage:
     def refs(self, kind: Kind) -> list[tuple[str, str]]:
         """Names and refs of an app's packages; makes their repositories on first use.
 
-        The tag and the commit are older than the tip of the branch; the commit has no name of its own.
+        The tag and the commit are older than the tip of the branch; the commit has no name of its own. Where the kind
+        of the refs is "history", there is one package, with 200 MB of it.
         """
+        if kind.refs == HISTORY:
+            return [(self._with_history(), "v2.0.0")]
         found = []
         for number in range(kind.count):
             name, sort = f"package-{number:03}", kind.refs[number % len(kind.refs)]
@@ -158,6 +166,27 @@ class Stage:
             oldest = run_git("-C", repository, "rev-parse", "main~2") if sort == "commit" else ""
             found.append((name, {"tag": "v2.0.0", "branch": "main", "commit": oldest}[sort]))
         return found
+
+    def _with_history(self) -> str:
+        """Make a package that has had a large file in each of its commits; return its name."""
+        name = "package-history"
+        repository = self.hosts.git.path_of(name)
+        if not repository.exists():
+            make_repository(repository.parent, name, sources(name, "1.0.0"))
+            content = random.Random(name)
+            pieces = []
+            for number in range(_COMMITS):
+                data = content.randbytes(_BYTES)
+                before = b"from refs/heads/main^0\n" if number == 0 else b""
+                pieces.append(
+                    b"commit refs/heads/main\ncommitter Bench <bench@localhost.invalid> %d +0000\ndata 4\nMore\n"
+                    b"%bM 100644 inline data/table.bin\ndata %d\n%b\n"
+                    % (1_700_000_000 + number, before, _BYTES, data)
+                )
+            pieces.append(b"reset refs/tags/v2.0.0\nfrom refs/heads/main\n")
+            fast_import = ["git", "-C", str(repository), "fast-import", "--quiet"]
+            subprocess.run(fast_import, input=b"".join(pieces), check=True)
+        return name
 
     def data_file(self, kind: Kind) -> Path:
         """The answers for an app."""
