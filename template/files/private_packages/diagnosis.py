@@ -43,6 +43,24 @@ _HERE: tuple[tuple[str, str], ...] = (
     ),
 )
 _THERE: tuple[tuple[str, str], ...] = (
+    # What git-lfs says comes before what its Git says of the same.
+    (
+        r"batch response: (?:Authentication required|Git credentials for)",
+        "{large_login}",
+    ),
+    (
+        r"batch response: Authorization error",
+        "{host} knows the login but does not let it read the files in Git LFS (403);"
+        " ask for read access, or give the token that scope",
+    ),
+    (
+        r"batch response: .*Server error",
+        "{host} has a fault of its own with the files in Git LFS; try again later",
+    ),
+    (
+        r"Object does not exist|batch response: Repository or object not found",
+        "{host} does not have all of its files in Git LFS; whoever has them types `git lfs push --all origin`",
+    ),
     (
         r"Could not resolve proxy",
         "{proxy} is not a known host name; correct it in {proxy_settings}",
@@ -126,6 +144,9 @@ def explain(error: GitError, *, url: str, variables: Sequence[str]) -> str:
 
 def _explain(error: GitError, url: str, login: str) -> str:
     host = ssh.place(error.stderr, url) if ssh.is_ssh(url) else _host(url)
+    large = re.search(r"failed to fetch some objects from '(.+?)'", error.stderr)
+    if large:
+        host = _host(large[1])
     if error.stalled_after is not None:
         seconds = f"{error.stalled_after} second{'s' * (error.stalled_after > 1)}"
         return f"{host} stopped answering for {seconds}; try again later"
@@ -133,6 +154,7 @@ def _explain(error: GitError, url: str, login: str) -> str:
     sentence = _known((*_HERE, *_THERE), error).format(
         host=host,
         login=login,
+        large_login=_large_login(host, url, login),
         status=status[1] if status else "no reason given",
         proxy=_proxy(error) or "the proxy",
         proxy_settings=_PROXY_SETTINGS,
@@ -208,6 +230,17 @@ def _login(error: GitError, url: str, variables: Sequence[str]) -> str:
     return (
         f"{host} wants a login; write `${{USER}}:${{TOKEN}}@` before the host,"
         " or log in with your Git credential helper"
+    )
+
+
+def _large_login(host: str, url: str, login: str) -> str:
+    """Return the clause for a host that does not give the files in Git LFS to the login that it got."""
+    if host == _host(url):
+        cause, _, cure = login.partition("; ")
+        return f"{cause} for the files in Git LFS; {cure}"
+    return (
+        f"{host} keeps the files in Git LFS and wants a login, and no package of this app has one for it;"
+        " let your own Git log in there"
     )
 
 

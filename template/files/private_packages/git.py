@@ -93,7 +93,8 @@ class Git:
     def __init__(self, environ: Mapping[str, str]) -> None:
         """``environ`` is the caller's environment, with the values of `.env`."""
         self.environ = environ
-        self.env = git_environment(environ)
+        # A checkout leaves pointers to files in Git LFS, and so asks no server (large_files.py).
+        self.env = {**git_environment(environ), "GIT_LFS_SKIP_SMUDGE": "1"}
         self.silence = silence_allowed(environ)
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()

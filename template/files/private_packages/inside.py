@@ -1,6 +1,6 @@
 """What `probe.look` runs with the app's own Python: it prints JSON about what is installed and imported there.
 
-Only the standard library and `markers`: that Python need not have anything else.
+Only the standard library, `markers` and `pointers`: that Python need not have anything else.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from private_packages.markers import environment  # noqa: E402  needs the search path
+from private_packages.pointers import is_pointer  # noqa: E402
 
 
 def _distributions(private: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -41,7 +42,16 @@ def _distributions(private: Collection[str]) -> dict[str, dict[str, Any]]:
         if name in private:
             found[name]["modules"] = sorted(_modules(one))
             found[name]["place"] = str(Path(str(one.locate_file(""))).resolve())
+            if direct and "vcs_info" in direct:
+                found[name]["pointer"] = next(_pointers(one), "")
     return found
+
+
+def _pointers(distribution: metadata.Distribution) -> Iterator[str]:
+    """Yield the installed files of a distribution that stand for others in Git LFS."""
+    for file in distribution.files or []:
+        if is_pointer(Path(str(distribution.locate_file(file)))):
+            yield file.as_posix()
 
 
 def _modules(distribution: metadata.Distribution) -> Iterator[str]:

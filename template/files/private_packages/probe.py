@@ -23,7 +23,8 @@ class Installed:
 
     ``commit`` and ``folder`` are of `direct_url.json` (PEP 610): a Git commit, or the folder of an editable
     or local installation; ``origin`` says it in words. ``modules`` and ``place`` are known of private ones: the
-    top-level modules, and the folder in which they lie.
+    top-level modules, and the folder in which they lie. ``pointer`` is the first file of a Git package that is not there
+    but stands for one in Git LFS.
     """
 
     version: str
@@ -32,6 +33,7 @@ class Installed:
     url: str = ""
     modules: tuple[str, ...] = ()
     place: Path | None = None
+    pointer: str = ""
 
     @property
     def origin(self) -> str:
@@ -122,6 +124,7 @@ def _installed(one: dict[str, Any]) -> Installed:
         else "",
         modules=tuple(one.get("modules", ())),
         place=Path(one["place"]) if "place" in one else None,
+        pointer=str(one.get("pointer", "")),
     )
 
 

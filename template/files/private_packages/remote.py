@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from private_packages import large_files
 from private_packages.credentials import MissingVariables, hide, login, with_helper
 from private_packages.diagnosis import (
     explain,
@@ -90,6 +91,11 @@ def ask(app: App, package: Package, *arguments: str, cwd: Path) -> str:
             # What a package has as submodules may come by SSH, whatever its own address is.
             if is_ssh(package.url) or arguments[0] == "submodule":
                 env = without_questions(app.git, env, cwd)
+            if "lfs" in arguments[:3]:
+                env |= large_files.FETCH
+            elif arguments[0] == "submodule":
+                # What a package has as submodules is fetched whole in this one go.
+                env.pop("GIT_LFS_SKIP_SMUDGE")
             return app.git.ask(*arguments, cwd=cwd, env=env)
         except GitError as error:
             if not (package.user_info and is_redirect(error)):

@@ -14,9 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from private_packages import large_files
 from private_packages.credentials import hide, with_helper
-from private_packages.errors import Failure
-from private_packages.git import end, git_environment, silence_allowed, start
+from private_packages.diagnosis import explain
+from private_packages.errors import Failure, GitError
+from private_packages.git import (
+    end,
+    git_environment,
+    silence_allowed,
+    start,
+    with_settings,
+)
 from private_packages.lock import load
 from private_packages.machine import certificates, login_of
 from private_packages.submodules import copied
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
 OLDEST = (0, 9)
 # What of uv's own variables says where and how, and never what.
 _KEPT = re.compile(
-    r"UV_(?:CACHE_DIR|NO_CACHE|OFFLINE|NATIVE_TLS|SYSTEM_CERTS|HTTP_TIMEOUT|HTTP_RETRIES|LINK_MODE|DEFAULT_INDEX"
+    r"UV_(?:CACHE_DIR|NO_CACHE|OFFLINE|GIT_LFS|NATIVE_TLS|SYSTEM_CERTS|HTTP_TIMEOUT|HTTP_RETRIES|LINK_MODE|DEFAULT_INDEX"
     r"|CONCURRENT_[A-Z]+|PYTHON_INSTALL_DIR|PYTHON_DOWNLOADS|INSECURE_HOST)"
 )
 
@@ -73,8 +81,8 @@ _MEANINGS = (
 class UvFailed(Failure):
     """uv ended with an error; ``said`` is its own text in one line, without a secret."""
 
-    def __init__(self, said: str) -> None:
-        """Say what it means, or else what uv says."""
+    def __init__(self, said: str, known: str = "") -> None:
+        """Say what it means, where that is known, or else what uv says."""
         words = re.sub(r"[│╰╭├─▶×]|\s+", " ", said)
         self.said = re.sub(" +", " ", words).strip()
         # A hint of uv's would name the option that undoes the order of the indexes.
@@ -85,7 +93,19 @@ class UvFailed(Failure):
                 about = next(group for group in found.groups() if group)
                 shown = meaning.format(about, said=shown)
                 break
-        super().__init__(shown)
+        super().__init__(known or shown)
+
+
+def _about_git(app: App, said: str) -> str:
+    """Return what it means that uv's Git failed for a package of the app; empty where that is not known."""
+    named = re.search(r"`([\w.-]+) @ git\+", said)
+    package = app.config.named(named[1]) if named else None
+    _, failed, words = said.partition("--- stderr")
+    if package is None or not failed:
+        return ""
+    error = GitError(re.sub(r"(?m)^[\s│╰╭├─▶×]+", "", words))
+    why = explain(error, url=package.url, variables=package.variables)
+    return "" if why.startswith("Git says") else f"{package.name}: {why}."
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,8 @@ class Uv:
         finally:
             self.running.discard(process)
         if process.returncode:
-            raise UvFailed(hide(stderr.decode("utf-8", "replace"), self.secrets))
+            said = hide(stderr.decode("utf-8", "replace"), self.secrets)
+            raise UvFailed(said, _about_git(self.app, said))
         return stdout.decode("utf-8", "replace")
 
     @contextlib.contextmanager
@@ -201,6 +222,11 @@ def _environment(app: App) -> dict[str, str]:
             "UV_INDEX_PRIVATE_PASSWORD": known.password,
         }
     env = with_helper(git_environment(env), app.config.packages, app.folder)
+    if large_files.has_git_lfs(env):
+        # Else uv tells git-lfs to leave pointers, in silence.
+        env = {"UV_GIT_LFS": "1", **env, **large_files.FETCH}
+        env = large_files.with_logins(env, app.config.packages, app.environ)
+        env = with_settings(env, *large_files.SETUP)
     # In Git's locale, `C`, Python could not read an umlaut in the path of an editable package.
     own = {name: value for name, value in app.environ.items() if name == "LC_ALL"}
     return {name: env[name] for name in env if name != "LC_ALL"} | own

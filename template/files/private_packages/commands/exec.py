@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from private_packages import environment, findings
+from private_packages import environment, findings, large_files
 from private_packages.credentials import (
     MissingVariables,
     login,
@@ -123,6 +123,8 @@ def _no_program(name: str) -> Failure:
 def _environment(app: App) -> dict[str, str]:
     """Return the person's own environment, completed; their Git may ask questions."""
     env = with_helper(app.environ, app.config.packages, app.folder)
+    if large_files.has_git_lfs(env):
+        env = large_files.with_logins(env, app.config.packages, app.environ)
     manager = manager_of(app)
     ours = dict(_POETRY) if manager == "poetry" else {}
     index = app.config.index

@@ -23,7 +23,10 @@ from private_packages.environment import find, python_of
 from private_packages.errors import Failure
 from private_packages.files import read_text, remove, write_text
 from private_packages.findings import INSTALL
+from private_packages.large_files import has_git_lfs
+from private_packages.names import normalised
 from private_packages.package_files import is_installable, source_of
+from private_packages.pointers import is_pointer
 from private_packages.project import adding, install_command, manager_of
 from private_packages.resolution import Pinned, build_lines, install
 from private_packages.strategies.submodule import distribution_of, root_of
@@ -145,14 +148,18 @@ def _python(app: App) -> Path:
 
 
 def _moved(app: App, place: Path, lock: Lock) -> list[str]:
-    """Return what is installed anew: version and scripts of a submodule are of the commit at which it was installed."""
+    """Return what is installed anew: version and scripts of a submodule are of the commit at which it was installed.
+
+    So is a Git line that was installed with pointers in the place of its large files.
+    """
     record, commits = _read_record(place), _commits(app, lock)
     moved = [
         one
         for one in app.config.of("submodule")
         if commits.get(one.name) != record.get(one.name)
     ]
-    return _names_of(app, place, moved) if moved else []
+    anew = _names_of(app, place, moved) if moved else []
+    return [*anew, *_with_pointers(app, place)]
 
 
 def _finish(app: App, place: Path, lock: Lock) -> None:
@@ -248,6 +255,19 @@ def _names_of(app: App, place: Path, packages: Sequence[Package]) -> list[str]:
     found = {distribution_of(app, one) for one in packages}
     found |= {name for name, folder in installed.items() if folder in roots}
     return sorted(found)
+
+
+def _with_pointers(app: App, place: Path) -> list[str]:
+    """Return the Git packages that were installed without their files in Git LFS, where these can be had by now."""
+    names = {one.name for one in app.config.of("git")}
+    if not names or not has_git_lfs(app.environ):
+        return []
+    return [
+        one.name
+        for one in metadata.distributions(path=[str(place)])
+        if normalised(one.name) in names
+        and any(is_pointer(Path(str(file.locate()))) for file in one.files or ())
+    ]
 
 
 def _uninstall_leftovers(app: App, uv: Uv, python: Path, place: Path) -> None:

@@ -113,6 +113,12 @@ def use(view: View, package: Package) -> list[Finding]:
     if locked and installed.commit != locked.commit:
         text = f"commit {installed.commit[:10]} is installed, and {locked.commit[:10]} ({package.ref}) is wanted"
         return [Finding("wrong-version", package.name, text, INSTALL)]
+    if installed.pointer:
+        text = (
+            f"{installed.pointer} is a pointer of Git LFS, not the file; install git-lfs,"
+            f" and then type `{INSTALL}`"
+        )
+        return [Finding("lfs", package.name, text)]
     return imported_from_elsewhere(view, package, installed)
 
 

@@ -16,6 +16,7 @@ from private_packages.names import COMMAND, normalised
 from private_packages.needs import name_of, requirements_of
 from private_packages.older_files import name_of_project
 from private_packages.package_files import is_installable, modules_in, read_file
+from private_packages.pointers import is_pointer
 from private_packages.strategies import git
 from private_packages.submodules.plan import Folder, Module
 from private_packages.submodules.state import has_files
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from private_packages.config import Package
     from private_packages.lock import Lock, LockedCommit
     from private_packages.strategies.base import View
-
-# How each file of Git LFS begins that was not fetched (its specification).
-_POINTER = b"version https://git-lfs.github.com/spec/"
 
 # A submodule's line is a Git line; what is pinned stays, whatever moved upstream.
 at = git.at
@@ -216,12 +214,8 @@ def _pointers(view: View, package: Package) -> list[Finding]:
         return []
     names = view.app.git.run("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=folder)
     for name in filter(None, names.split("\0")):
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
+        if not is_pointer(folder / name):
             continue
-        with path.open("rb") as file:
-            if file.read(len(_POINTER)) != _POINTER:
-                continue
         text = (
             f"{name} is a pointer of Git LFS, not the file; install git-lfs, type `git lfs install`,"
             " and then fetch the files"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages import remote
+from private_packages import large_files, remote
 from private_packages.diagnosis import is_missing_ref
 from private_packages.errors import Failure, GitError
 from private_packages.files import read_text, remove, rename, write_text
@@ -185,7 +185,9 @@ class Fetcher:
     def _fetch_into(self, one: Wanted) -> str:
         """Get what is new into an existing repository; return the commit of the wanted ref."""
         self._fetch_refs(one)
-        return self._resolve(one, one.package.ref, self.repository.module(one.path))
+        module = self.repository.module(one.path)
+        commit = self._resolve(one, one.package.ref, module)
+        return self._fetch_large(one, commit, module)
 
     def _fetch_refs(self, one: Wanted) -> None:
         fetch = (
@@ -211,6 +213,7 @@ class Fetcher:
             self.repository.in_module(one.path, "config", "remote.origin.url", url)
             self._fetch_refs(one)
             self._resolve(one, commit, module)
+        self._fetch_large(one, commit, module)
 
     def _clone_at(self, one: Wanted, ref: str) -> PutInPlace:
         """Clone with a ref checked out, beside."""
@@ -219,10 +222,12 @@ class Fetcher:
         )
         if beside is not None:
             whole = beside
+            self._fetch_large(one, "HEAD", whole)
             _detach(whole / ".git")
             return lambda: self._install_with_files(one, whole)
         beside = self._clone_beside(one, "--no-checkout")
         commit = self._resolve(one, ref, beside / ".git")
+        self._fetch_large(one, commit, beside)
         return lambda: self._install_and_check_out(one, beside, commit)
 
     def _clone_keeping(self, one: Wanted, commit: str) -> PutInPlace:
@@ -232,6 +237,7 @@ class Fetcher:
             kept = self._resolve(one, commit, beside / ".git")
         except NotDone:
             kept = self._resolve(one, one.package.ref, beside / ".git")
+        self._fetch_large(one, kept, beside)
         return lambda: self._install_and_check_out(one, beside, kept)
 
     def _clone_with_files(self, one: Wanted, ref: str) -> Path | None:
@@ -284,6 +290,7 @@ class Fetcher:
     def _install_with_files(self, one: Wanted, beside: Path) -> str:
         self._install(one, beside)
         if self._move(one, beside) and head_of(self.repository.module(one.path)):
+            self._put_large(one)
             self._fetch_nested(one)
             return head_of(self.repository.module(one.path))
         # On another disk, without a commit, or with its refs in another format.
@@ -360,9 +367,36 @@ class Fetcher:
             # Says it in words when there is no such commit.
             self._resolve(one, ref, module)
             raise
+        self._put_large(one)
         remove(module / JOURNAL)
         self._fetch_nested(one)
         return head_of(module) or self._resolve(one, ref, module)
+
+    def _fetch_large(self, one: Wanted, commit: str, folder: Path) -> str:
+        """Fetch the files in Git LFS that a commit has, into a clone or a repository; return the commit.
+
+        Without git-lfs they stay pointers, which `status` names.
+        """
+        if not large_files.has_git_lfs(self.app.environ):
+            return commit
+        inside = () if (folder / ".git").exists() else IN_MODULE
+        search = ("grep", "--quiet", "filter=lfs", commit, "--", "**/.gitattributes")
+        try:
+            self.app.git.run("--glob-pathspecs", *inside, *search, cwd=folder)
+        except GitError:
+            return commit
+        self._ask(one, *inside, "lfs", "fetch", "origin", commit, cwd=folder)
+        return commit
+
+    def _put_large(self, one: Wanted) -> None:
+        """Put the files in Git LFS that were fetched in the place of their pointers."""
+        folder = self.repository.top / one.path
+        if not (self.repository.module(one.path) / "lfs" / "objects").is_dir():
+            return
+        # Git would call the files changed where nobody ever typed `git lfs install`.
+        for key, value in large_files.SETUP:
+            self.app.git.run("config", key, value, cwd=folder)
+        self.app.git.run("lfs", "checkout", cwd=folder)
 
     def _fetch_nested(self, one: Wanted) -> None:
         """Fetch what is a submodule of the submodule."""
