@@ -19,7 +19,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 import uv
-from world import TOKEN, World, new_world
+from world import LOGINS, TOKEN, World, new_world
 
 WHEEL = "acme_units-2.1.0-py3-none-any.whl"
 PROXY_LOGIN = "ann:SENTINEL-proxy-password-1"
@@ -191,13 +191,37 @@ def rewritten_addresses(here: World, stack: ExitStack, monkeypatch: pytest.Monke
     }
 
 
+def sent_elsewhere(here: World, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Change:
+    """Git sends the host's plain addresses on, as to SSH, and the line has a login of its own: for pip and uv it is another."""
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "url.ssh://git@127.0.0.1:9/.insteadOf",
+        "GIT_CONFIG_VALUE_0": f"{here.git.url}/",
+    }, {}
+
+
+def netrc_for_ipv6(here: World, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Change:
+    """The index's address has no login."""
+    login = f"login {LOGINS['ACME_USER']} password {LOGINS['ACME_PASSWORD']}"
+    # uv writes the host with brackets, pip without.
+    file = here.scratch / ".netrc"
+    file.write_text(f"machine [::1] {login}\nmachine ::1 {login}\n")
+    file.chmod(0o600)
+    stack.callback(file.unlink)
+    monkeypatch.setenv("HOME", str(here.scratch))
+    variables, moved = over_ipv6(here, stack, monkeypatch)
+    return variables, {"${ACME_USER}:${ACME_PASSWORD}@": "", **moved}
+
+
 SITUATIONS: dict[str, Prepare] = {
     "IPv6": over_ipv6,
+    "IPv6, and the login in .netrc": netrc_for_ipv6,
     "an index that speaks JSON alone": json_alone,
     "links with a query": links_with_a_query,
     "files on another host": files_on_another_host,
     "files behind a redirect to another host": files_behind_a_redirect,
     "addresses that Git rewrites": rewritten_addresses,
+    "addresses that Git would rewrite if the line had no login": sent_elsewhere,
 }
 
 

@@ -118,6 +118,13 @@ def with_helper(
             if several:
                 # Git tells only the host otherwise.
                 settings.append((f"{key}.useHttpPath", "true"))
+        # Of pip and uv, Git gets the login in the address, so that no `url.insteadOf` for the host fits: nor does one
+        # here, as the longest counts.
+        settings += [
+            (f"url.{one.url}.insteadOf", one.url)
+            for one in ours
+            if one.strategy == "git"
+        ]
     return with_settings({**env, **NO_LOGIN_IN_TRACES}, *settings)
 
 

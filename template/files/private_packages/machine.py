@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from private_packages.credentials import login
 from private_packages.git import silence_allowed
@@ -62,9 +63,13 @@ def _from_netrc(host: str, environ: Mapping[str, str]) -> Login | None:
     windows = Path.home() / "_netrc"
     file = environ.get("NETRC") or (windows if windows.exists() else None)
     try:
-        found = netrc.netrc(file).authenticators(host.partition(":")[0])
+        hosts = netrc.netrc(file).hosts
     except (OSError, netrc.NetrcParseError):
         return None
+    name = urlsplit(f"//{host}").hostname or ""
+    # An IPv6 address stands there as curl and pip look for it, or in the brackets in which uv does.
+    names = (name, f"[{name}]", "default")
+    found = next((hosts[one] for one in names if one in hosts), None)
     return Login(found[0], found[2] or "", "~/.netrc") if found else None
 
 
