@@ -1,39 +1,17 @@
-"""Git LFS for real: the program, from Debian's package, and a Git host that keeps large files and demands the login.
-
-`python tests/lfs.py` fetches the program into a cache folder, on Debian; nothing of the machine is changed.
-"""
+"""A Git host that keeps large files, as Git LFS knows them, and demands the login for each."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import platformdirs
-
 from demo.git_host import GitHost
 from demo.http_host import credentials, plain_answer
 
-CACHE = platformdirs.user_cache_path("copier-private-packages") / "git-lfs-1"
-_PROGRAM = CACHE / "usr" / "bin"
 _JSON = "application/vnd.git-lfs+json"
-
-
-def folder_of_git_lfs() -> str:
-    """The folder of the program `git-lfs`, for PATH; empty where there is none."""
-    if (_PROGRAM / "git-lfs").is_file():
-        return str(_PROGRAM)
-    found = shutil.which("git-lfs")
-    return str(Path(found).parent) if found else ""
-
-
-def reason_without() -> str:
-    """Why nothing can be tried here; empty where there is git-lfs."""
-    return "" if folder_of_git_lfs() else "needs git-lfs: `python tests/lfs.py` fetches it, on Debian"
 
 
 class LfsHost(GitHost):
@@ -79,21 +57,3 @@ class LfsHost(GitHost):
         if asked["oid"] not in self.files:
             return {**asked, "error": {"code": 404, "message": "Object does not exist"}}
         return {**asked, "actions": {"download": {"href": f"{here}/{asked['oid']}"}}}
-
-
-def fetch() -> None:
-    """Fetch Debian's package and unpack it."""
-    unfinished = CACHE.with_name("git-lfs-unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    download = ["apt-get", "--quiet", "-o", "APT::Sandbox::User=root", "download", "git-lfs"]
-    subprocess.run(download, cwd=unfinished, check=True)
-    (package,) = unfinished.glob("git-lfs_*.deb")
-    subprocess.run(["dpkg-deb", "--extract", package, unfinished], check=True)
-    package.unlink()
-    shutil.rmtree(CACHE, ignore_errors=True)
-    unfinished.rename(CACHE)
-
-
-if __name__ == "__main__":
-    fetch()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import debian
 import pytest
 from apps import render
 from private_packages.config import SUBMODULES
@@ -181,3 +182,34 @@ def test_a_setting_of_a_person_or_a_company_changes_nothing(
     results = copied_synced_and_moved(app, questionnaire, tmp_path, SETTINGS[name])
     for step, one, other in zip(("copy", "sync", "move"), results, usual, strict=True):
         assert asdict(one) == asdict(other), step
+
+
+@pytest.mark.skipif(
+    bool(debian.reason_without("git")),
+    reason=f"{debian.reason_without('git')}; tests/test_faults.py has a stand-in",
+)
+def test_with_git_2_30_itself_a_public_package_comes_and_a_login_is_told_as_what_that_git_does_not_know(
+    host: GitHost, app: Path, questionnaire: Path, tmp_path: Path
+):
+    folder = Path(shutil.copytree(app, tmp_path / "app"))
+    old = debian.old_git()
+    env = {**os.environ, **old, "PATH": f"{old['PATH']}{os.pathsep}{os.environ['PATH']}", "ACME_TOKEN": TOKEN}
+    hook = (sys.executable, str(questionnaire / "hooks" / "sync.py"))
+
+    def sync(*command: str) -> str:
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stderr
+
+    said = sync(*hook)
+    assert f"{NAME}: Git 2.30.2 of this machine cannot be given a login; install Git 2.31 or newer" in said
+    assert not (folder / SUBMODULES / NAME / "pyproject.toml").exists()
+    host.tokens = {NAME: None, "small": None}
+    try:
+        said = sync(*COMMAND, "sync")
+    finally:
+        host.tokens = {}
+    assert "cannot be given" not in said
+    v1 = git(host.path_of(NAME), "rev-parse", "v1^{commit}")
+    assert git(folder / SUBMODULES / NAME, "rev-parse", "HEAD") == v1
+    assert (folder / SUBMODULES / NAME / "small" / "small.py").exists()

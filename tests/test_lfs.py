@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import debian
 import lfs
 import pytest
 from world import TOKEN, World, new_world, source
 
 from demo.samples import commit, make_repository
 
-NO_GIT_LFS = lfs.reason_without()
+NO_GIT_LFS = debian.reason_without("git-lfs")
 STEEL = "steel, table 1\n" * 50
 STRATEGIES = ("submodule", "git")
 PERSON = "[user]\n\tname = Test\n\temail = test@localhost.invalid\n"
@@ -35,7 +36,7 @@ class Large(World):
 
     def without_git_lfs(self) -> Large:
         """The same on a machine that has everything but the program."""
-        path = self.variables["PATH"].removeprefix(f"{lfs.folder_of_git_lfs()}:")
+        path = self.variables["PATH"].removeprefix(f"{debian.folder_of_git_lfs()}:")
         return replace(self, variables={**self.variables, "PATH": path})
 
     def write_wants(self, table: str) -> None:
@@ -72,7 +73,7 @@ def here(shared: Large, tmp_path: Path) -> Large:
     commit(path, {"acme_steel.bin": shared.git.keep(STEEL.upper().encode())}, tag="v2")
     config = tmp_path / "gitconfig"
     config.write_text(PERSON)
-    path_of_programs = f"{lfs.folder_of_git_lfs()}:{shared.environment['PATH']}"
+    path_of_programs = f"{debian.folder_of_git_lfs()}:{shared.environment['PATH']}"
     variables = {"PATH": path_of_programs, "GIT_CONFIG_GLOBAL": str(config)}
     there = replace(shared, variables={**shared.variables, **variables})
     set_up = ["git", "lfs", "install", "--skip-repo"]

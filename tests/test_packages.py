@@ -380,6 +380,18 @@ def test_on_viktor_submodules_run_unbuilt_or_status_says_why_not_and_what_to_cho
     assert not [name for name, text in failed.items() if text == f"ran {name}"], failed
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["git", "index"])
+def test_on_viktor_git_lines_and_wheels_of_every_shape_run(viktor: Shelf, strategy: str):
+    """The platform's pip builds and installs them: what only a build makes is there, unlike in a submodule."""
+    names = names_for(strategy)
+    tables = [viktor.table(name, strategy) for name in names]
+    viktor.want(viktor.index(), *tables, prefixes=["acme-"], platform="viktor")
+    done = viktor.command("install")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert viktor.ran(*names) == {name: f"ran {name}" for name in names}
+
+
 def test_on_viktor_what_setup_cfg_poetry_and_requirements_files_say_that_a_package_needs_is_taken_over(
     viktor: Shelf,
 ):
@@ -493,6 +505,20 @@ def test_real_packages_may_move_from_one_strategy_to_any_other_at_the_same_versi
         assert len(places) == 3
         assert {"submodules" in place for place in places} == {strategy == "submodule"}, places
         assert shelf.command("exec", "acme-entry").stdout == "ran entry\n"
+
+
+@pytest.mark.parametrize("shape", ["setup", "cfg", "pyproject"])
+def test_a_git_line_with_another_name_than_its_package_stops_with_the_name_to_write(shelf: Shelf, shape: str):
+    """Also where only a build tells the name, as with a setup.py."""
+    fresh(shelf)
+    table = shelf.table(shape, "git")
+    shelf.want(
+        table.replace(f'name = "acme-{shape}"', 'name = "other"').replace(f'"acme-{shape} @', '"other @')
+    )
+    said = shelf.stops("install")
+    cure = f"let its line begin with that name, as in `acme-{shape} @ git+https://…`"
+    assert f"The repository holds a package called acme-{shape}: {cure}" in said
+    assert "copier update --vcs-ref :current: --trust" in said
 
 
 # --- What a repository holds beside a package ---
