@@ -25,7 +25,6 @@ from apps import change_wanted, copier, data, render
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from private_packages import diagnosis
 from private_packages.config import SUBMODULES
 from private_packages.diagnosis import explain, explain_local
 from private_packages.errors import GitError
@@ -1251,62 +1250,3 @@ def test_a_word_in_a_path_is_no_cause():
 def test_a_login_in_the_address_of_a_redirect_is_not_repeated():
     error = GitError("fatal: unable to access 'https://someone:secret@elsewhere.example/x/': odd")
     assert "secret" not in explain(error, url=URL, variables=["ACME_TOKEN"])
-
-
-def proxy_says(words: str) -> str:
-    return f"fatal: unable to access '{URL}/': {words}"
-
-
-# What Git, curl and ssh print in each situation; those of the tests above and of test_ssh.py and test_networks.py are real.
-SITUATIONS = {
-    "no Git": "git: command not found",
-    "Ctrl-C": "interrupted",
-    "somebody else's folder": "fatal: detected dubious ownership in repository at '/a b'\nTo add an exception, call:\n\n"
-    "\tgit config --global --add safe.directory '/a b'\n",
-    "a full disk": "fatal: write error: No space left on device",
-    "no git-lfs": "git-lfs filter-process: 1: git-lfs: not found\nfatal: the remote end hung up unexpectedly",
-    "a write that failed": "fatal: could not set 'core.bare' to 'false'",
-    "a read-only folder": "fatal: could not create work tree dir '/a': Read-only file system",
-    "an unknown proxy": proxy_says("Could not resolve proxy: proxy.acme.example"),
-    "a proxy that refuses": proxy_says("CONNECT tunnel failed, response 403"),
-    "an unknown host": proxy_says("Could not resolve host: git.acme.example"),
-    "a host that is down": proxy_says("Failed to connect to git.acme.example port 8443 after 0 ms"),
-    "a stranger's certificate": proxy_says(
-        "server certificate verification failed. CAfile: none CRLfile: none"
-    ),
-    "401": proxy_says("The requested URL returned error: 401"),
-    "403": proxy_says("The requested URL returned error: 403"),
-    "404": f"fatal: repository '{URL}/' not found",
-    "407": proxy_says("CONNECT tunnel failed, response 407"),
-    "a page to log in on": f"fatal: {URL}/info/refs not valid: is this a git repository?",
-    "503": proxy_says("The requested URL returned error: 503"),
-    "a silent host": proxy_says("Operation too slow. Less than 1 bytes/sec transferred the last 15 seconds"),
-    "a cut connection": "error: RPC failed; curl 56\nfatal: early EOF",
-    "a redirect": proxy_says("The requested URL returned error: 301"),
-}
-
-
-def test_every_sentence_about_git_has_a_situation_that_produces_it_and_no_two_have_the_same():
-    """A sentence that nothing leads to is dead; a situation that leads to another one's sentence is a wrong diagnosis."""
-    causes = (*diagnosis._HERE, *diagnosis._THERE)
-    led_to = {
-        name: next(
-            (
-                sentence
-                for pattern, sentence in causes
-                if re.search(pattern, said, re.IGNORECASE | re.MULTILINE)
-            ),
-            "none",
-        )
-        for name, said in SITUATIONS.items()
-    }
-    assert sorted(led_to.values()) == sorted(sentence for _, sentence in causes), led_to
-    for name, said in SITUATIONS.items():
-        clause = explain(GitError(said), url=URL, variables=["ACME_TOKEN"])
-        assert "{" not in clause and not clause.startswith("Git says"), name
-        assert clause.partition(";")[2] or name == "Ctrl-C", f"{name} has no cure: {clause}"
-
-
-def test_old_words_of_curl_about_a_proxy_are_known_too():
-    said = proxy_says("Received HTTP code 407 from proxy after CONNECT")
-    assert "wants a login (407)" in explain(GitError(said), url=URL, variables=[])

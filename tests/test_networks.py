@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import signal
 import socket
@@ -19,7 +20,15 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 import uv
-from world import LOGINS, TOKEN, World, new_world
+from private_packages import index
+from private_packages.app import open_app
+from private_packages.errors import Failure
+from private_packages.output import Output
+from sentences import sentences_in
+from world import LOGINS, TOKEN, World, new_world, source
+
+from demo.http_host import Faults
+from demo.samples import make_repository
 
 WHEEL = "acme_units-2.1.0-py3-none-any.whl"
 PROXY_LOGIN = "ann:SENTINEL-proxy-password-1"
@@ -341,3 +350,86 @@ def test_a_page_to_log_in_on_is_no_repository_and_no_index(here: World, monkeypa
     index = here.private.url.partition("://")[2]
     assert f"acme-units: {index} answers with a page to log in on and not with its files" in done.stderr
     assert not (here.app / "private-packages.lock").exists() or "acme-" not in here.lock
+
+
+# --- Every sentence about an index ---
+
+
+def asked(here: World, name: str = "acme-units", **environ: str) -> str:
+    """What is said of a name that the index cannot tell the files of."""
+    app = open_app(here.app, {**here.environment, **environ}, Output(sys.stderr, {}))
+    with pytest.raises(Failure) as failed:
+        index.files_of(app, name)
+    return str(failed.value)
+
+
+def downloaded(here: World, most: float = math.inf) -> str:
+    app = open_app(here.app, here.environment, Output(sys.stderr, {}))
+    file = index.OfferedFile(WHEEL, f"{here.private.url}/packages/{WHEEL}", "")
+    with pytest.raises(Failure) as failed:
+        index.download(app, file, None, most)
+    return str(failed.value)
+
+
+def test_every_sentence_about_an_index_is_what_some_answer_leads_to(
+    here: World, monkeypatch: pytest.MonkeyPatch
+):
+    """One that nothing leads to is dead; a new one has to come here with what leads to it."""
+    here.want()
+    with pytest.raises(Failure) as failed:
+        index.files_of(open_app(here.app, here.environment, Output(sys.stderr, {})), "acme-units")
+    said = [str(failed.value)]
+    here.want(here.index())
+    said += [
+        asked(here, "nobody-has-this"),
+        asked(here, ACME_PASSWORD=""),
+        asked(here, ACME_PASSWORD="wrong"),
+        downloaded(here, most=10),
+    ]
+    for status in (404, 407, 500):
+        here.private.faults = Faults(status=status)
+        said.append(asked(here))
+    here.private.faults = Faults(cut_after=20)
+    said += [asked(here), downloaded(here)]
+    here.private.faults = Faults()
+    with monkeypatch.context() as patch:
+        form = b"<html><body><form>Please log in</form></body></html>"
+        for kind, body in (
+            ("text/html", form),
+            ("text/html", bytes(index.LARGEST_PAGE + 1)),
+            (JSON, b'{"message": "hello"}'),
+        ):
+            answer(here, patch, {"/simple/acme-units/": ("200 OK", kind, body)})
+            said.append(asked(here))
+    with monkeypatch.context() as patch:
+        patch.setenv("http_proxy", "http://127.0.0.1:9")
+        patch.setenv("no_proxy", "")
+        said.append(asked(here))
+    here.private.stop()
+    said.append(asked(here))
+    here.private.start()
+    toml = here.app / "private-packages.toml"
+    toml.write_text(toml.read_text().replace("${ACME_USER}:${ACME_PASSWORD}@", ""))
+    (here.scratch / "refused").write_text("machine 127.0.0.1 login builder password wrong\n")
+    said += [asked(here), asked(here, NETRC=str(here.scratch / "refused"))]
+    assert len(set(said)) == len(said)
+    pieces = [piece for sentence in sentences_in(index) for piece in sentence]
+    assert len(pieces) > 15
+    assert not [piece for piece in pieces if not any(piece in one for one in said)]
+
+
+def test_a_name_that_no_index_has_and_one_that_is_wanted_from_two_places_are_told_in_words(here: World):
+    here.want(here.index(), here.from_index("acme-units==2.1.0"), here.from_git("acme-loads"))
+    before = here.requirements.read_text()
+    here.write("nothing-of-the-kind==1.0")
+    said = here.stops("check")
+    assert "No index has a package nothing-of-the-kind; correct its name in requirements.txt" in said
+    # One package wants another from somewhere else than the answers do.
+    make_repository(here.git.root / "acme", "acme-other", source("acme-loads", "1.0", "other"), tags=["v1"])
+    here.repository("acme-needy", needs=[f"acme-loads @ git+{here.git.url_of('acme-other')}@v1"])
+    here.requirements.write_text(before)
+    here.want(here.from_git("acme-loads"), here.from_git("acme-needy"))
+    said = here.stops("check")
+    assert (
+        "acme-loads is wanted from two places: from that in the answers, and from another by a line" in said
+    )
