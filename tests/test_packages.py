@@ -611,6 +611,24 @@ def test_pointers_of_git_lfs_are_not_called_ok(small: World):
     assert "pointer" not in small.command().stdout
 
 
+def test_a_bare_repository_of_this_machine_is_a_line_of_the_user_s_own_once_it_may_be_built(small: World):
+    """In the answers it would be no address for anybody else, and is refused there (tests/lines.py)."""
+    small.reset()
+    path = small.repository("acme-here")
+    small.want()
+    small.write(f"acme-here @ git+{path.as_uri()}@v1")
+    said = small.stops("install")
+    assert f"acme-here: it would be built from git+{path.as_uri()}@" in said
+    assert "allow it in private-packages.allow.toml: a table [[build]] with its name and a reason" in said
+    allowed = '[[build]]\nname = "acme-here"\nreason = "It is ours."\n'
+    (small.app / "private-packages.allow.toml").write_text(allowed)
+    try:
+        small.installs()
+    finally:
+        (small.app / "private-packages.allow.toml").unlink()
+    assert small.origin("acme-here") == "private"
+
+
 # --- What older files say ---
 
 POETRY = '[tool.poetry]\nname = "acme-x"\n[tool.poetry.dependencies]\npython = "^3.11"\n'
