@@ -181,3 +181,27 @@ def test_with_git_lfs_a_git_line_that_was_installed_without_it_is_not_ok_and_get
     done = here.command("install", **cache)
     assert done.returncode == 0, done.stderr
     assert here.steel == STEEL
+
+
+def test_with_git_lfs_the_cure_for_a_submodule_that_came_without_it_brings_the_file_or_ends_at_once(
+    here: Large,
+):
+    without = here.without_git_lfs()
+    Path(here.variables["GIT_CONFIG_GLOBAL"]).write_text(PERSON)
+    without.want(without.submodule("acme-beams"))
+    done = without.command("install")
+    assert (
+        "acme_steel.bin is a pointer of Git LFS, not the file; install git-lfs, type `git lfs install`"
+        in (done.stdout + done.stderr)
+    )
+    cure = ("exec", "git", "-C", "app/submodules/acme-beams", "lfs", "pull")
+    assert f"Type: python -m private_packages {' '.join(cure)}" in done.stdout + done.stderr
+    assert here.run("git", "lfs", "install", "--skip-repo").returncode == 0
+    here.git.clear()
+    here.git.lfs_token = "SENTINEL-another"
+    assert here.command(*cure).returncode != 0
+    assert [one.status for one in here.git.requests] == [401]
+    here.git.lfs_token = None
+    assert here.command(*cure).returncode == 0
+    here.installs()
+    assert here.steel == STEEL
