@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -205,3 +206,22 @@ def test_with_git_lfs_the_cure_for_a_submodule_that_came_without_it_brings_the_f
     assert here.command(*cure).returncode == 0
     here.installs()
     assert here.steel == STEEL
+
+
+def test_with_git_lfs_a_copy_without_git_is_proved_by_the_hash_in_the_pointer(here: Large):
+    """As in an image, where git-lfs need not be."""
+    here.want(here.submodule("acme-beams"))
+    here.installs()
+    copy = here.scratch / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(here.app, copy, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__"))
+    image = replace(here.without_git_lfs(), app=copy)
+    Path(here.variables["GIT_CONFIG_GLOBAL"]).write_text(PERSON)
+    image.installs("--locked")
+    assert image.steel == STEEL
+    file = copy / "app/submodules/acme-beams/acme_steel.bin"
+    file.write_text(STEEL.replace("1", "2"))
+    assert "app/submodules/acme-beams/acme_steel.bin is not as in v1" in image.stops("install", "--locked")
+    file.write_text(here.git.keep(STEEL.encode()))
+    words = "app/submodules/acme-beams/acme_steel.bin is a pointer of Git LFS, not the file; copy it from"
+    assert words in image.stops("install", "--locked")

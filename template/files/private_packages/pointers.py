@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_BEGINNING = b"version https://git-lfs.github.com/spec/"
+# How each begins, whatever the version of the specification.
+HEAD = "version https://git-lfs.github.com/spec/"
 # In bytes: its hash alone makes it larger than the one, and by its specification it is smaller than the other.
 _SMALLEST, _LARGEST = 100, 1024
 
@@ -15,6 +16,6 @@ def is_pointer(path: Path) -> bool:
         if path.is_symlink() or not _SMALLEST <= path.stat().st_size <= _LARGEST:
             return False
         with path.open("rb") as file:
-            return file.read(len(_BEGINNING)) == _BEGINNING
+            return file.read(len(HEAD)) == HEAD.encode()
     except OSError:
         return False

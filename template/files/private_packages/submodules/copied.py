@@ -6,6 +6,7 @@ with it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from private_packages import remote
 from private_packages.errors import Failure, GitError
 from private_packages.findings import Finding
 from private_packages.names import normalised
+from private_packages.pointers import HEAD, is_pointer
 from private_packages.strategies.submodule import distribution_of, is_copied
 from private_packages.submodules.state import has_files
 from private_packages.versions import key_of
@@ -50,7 +52,7 @@ def _prove(app: App, package: Package, locked: LockedCommit) -> list[Finding]:
             scratch = Path(folder)
             wanted = ("--depth=1", "--", package.url, locked.commit)
             remote.fetch_bare(app, package, scratch, *wanted)
-            changed, nested = _compare(app, package, scratch, locked.commit)
+            changed, nested, pointers = _compare(app, package, scratch, locked.commit)
     except (Failure, GitError) as error:
         text = f"nobody can say whether its files are those of {locked.commit[:10]}: {error}"
         return [Finding("cannot-ask", package.name, text)]
@@ -67,13 +69,22 @@ def _prove(app: App, package: Package, locked: LockedCommit) -> list[Finding]:
             " the package a Git line where there is no Git repository"
         )
         return [Finding("other-files", package.name, text)]
+    if pointers:
+        text = (
+            f"{package.path}/{pointers[0]} is a pointer of Git LFS, not the file;"
+            " copy it from a checkout that holds the file"
+        )
+        return [Finding("other-files", package.name, text)]
     return []
 
 
 def _compare(
     app: App, package: Package, scratch: Path, commit: str
-) -> tuple[list[str], list[str]]:
-    """Return the paths of files that the commit has otherwise or not at all, and of submodules with files."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the paths of files that the commit has otherwise or not at all, of submodules with files, and of pointers.
+
+    What Git LFS holds is the file of the commit where its hash is that in the pointer there.
+    """
     here = (f"--git-dir={scratch}", "--work-tree=.")
     folder = app.folder / package.path
     app.git.run(*here, "read-tree", commit, cwd=folder)
@@ -98,7 +109,25 @@ def _compare(
         one.partition("\t")[2] for one in tree.split("\0") if one.startswith("160000 ")
     ]
     nested = [one for one in gitlinks if has_files(folder / one)]
-    return sorted(different or ()), nested
+    large = app.git.run(*here, "ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=folder)
+    there = [path for path in filter(None, large.split("\0")) if path not in gone]
+    pointers = [path for path in there if is_pointer(folder / path)]
+    fetched = {
+        path
+        for path in there
+        if app.git.run(*here, "cat-file", "blob", f":{path}", cwd=folder)
+        == _pointer_to(folder / path)
+    }
+    return sorted((different or set()) - fetched), nested, pointers
+
+
+def _pointer_to(path: Path) -> str:
+    """Return what stands for a file in Git, where Git LFS holds the file; empty where it is none."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return f"{HEAD}v1\noid sha256:{digest}\nsize {file.tell()}\n"
 
 
 def versions(app: App, lock: Lock) -> dict[str, str]:
