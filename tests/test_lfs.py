@@ -75,7 +75,8 @@ def here(shared: Large, tmp_path: Path) -> Large:
     config = tmp_path / "gitconfig"
     config.write_text(PERSON)
     path_of_programs = f"{debian.folder_of_git_lfs()}:{shared.environment['PATH']}"
-    variables = {"PATH": path_of_programs, "GIT_CONFIG_GLOBAL": str(config)}
+    # uv breaks its lines at the width of a terminal.
+    variables = {"PATH": path_of_programs, "GIT_CONFIG_GLOBAL": str(config), "COLUMNS": "80"}
     there = replace(shared, variables={**shared.variables, **variables})
     set_up = ["git", "lfs", "install", "--skip-repo"]
     subprocess.run(set_up, env=there.environment, check=True, capture_output=True)

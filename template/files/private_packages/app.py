@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from private_packages import config as configuration
 from private_packages import dotenv
-from private_packages.credentials import missing, with_helper, with_login
+from private_packages.credentials import (
+    at_their_hosts,
+    missing,
+    with_helper,
+    with_login,
+)
 from private_packages.git import Git
 
 if TYPE_CHECKING:
@@ -37,6 +42,7 @@ class App:
         Raises `credentials.MissingVariables`.
         """
         others = with_helper(self.git.env, self.config.packages, self.folder)
+        others = at_their_hosts(others, [package])
         return with_login(others, package.url, package.user_info, self.environ)
 
 

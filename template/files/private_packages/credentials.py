@@ -118,14 +118,18 @@ def with_helper(
             if several:
                 # Git tells only the host otherwise.
                 settings.append((f"{key}.useHttpPath", "true"))
-        # Of pip and uv, Git gets the login in the address, so that no `url.insteadOf` for the host fits: nor does one
-        # here, as the longest counts.
-        settings += [
-            (f"url.{one.url}.insteadOf", one.url)
-            for one in ours
-            if one.strategy == "git"
-        ]
     return with_settings({**env, **NO_LOGIN_IN_TRACES}, *settings)
+
+
+def at_their_hosts(
+    env: Mapping[str, str], packages: Iterable[Package]
+) -> dict[str, str]:
+    """Return Git's environment in which no `url.insteadOf` leads a Git line with a login elsewhere.
+
+    pip and uv give Git the login in the address, to which none for the host fits. Here the longest one counts.
+    """
+    lines = [one for one in packages if one.strategy == "git" and has_login(one)]
+    return with_settings(env, *[(f"url.{one.url}.insteadOf", one.url) for one in lines])
 
 
 def has_login(package: Package) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages import large_files
-from private_packages.credentials import hide, with_helper
+from private_packages.credentials import at_their_hosts, hide, with_helper
 from private_packages.diagnosis import explain
 from private_packages.errors import Failure, GitError
 from private_packages.git import (
@@ -98,7 +98,7 @@ class UvFailed(Failure):
 
 def _about_git(app: App, said: str) -> str:
     """Return what it means that uv's Git failed for a package of the app; empty where that is not known."""
-    named = re.search(r"`([\w.-]+) @ git\+", said)
+    named = re.search(r"`([\w.-]+) @\s+git\+", said)
     package = app.config.named(named[1]) if named else None
     _, failed, words = said.partition("--- stderr")
     if package is None or not failed:
@@ -215,6 +215,8 @@ def _environment(app: App) -> dict[str, str]:
     if trusted := certificates(app.environ):
         env["SSL_CERT_FILE"] = trusted
     env |= {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    # What Git said stays in lines of its own, whatever the width of a terminal.
+    env["COLUMNS"] = "10000"
     index = app.config.index
     if index is not None and (known := login_of(index, app.environ)):
         env |= {
@@ -222,6 +224,7 @@ def _environment(app: App) -> dict[str, str]:
             "UV_INDEX_PRIVATE_PASSWORD": known.password,
         }
     env = with_helper(git_environment(env), app.config.packages, app.folder)
+    env = at_their_hosts(env, app.config.packages)
     if large_files.has_git_lfs(env):
         # Else uv tells git-lfs to leave pointers, in silence.
         env = {"UV_GIT_LFS": "1", **env, **large_files.FETCH}

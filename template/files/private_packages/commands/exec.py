@@ -97,7 +97,11 @@ def run(app: App, options: argparse.Namespace) -> int:
         and "add" in command
     ):
         return _add(app, command)
-    return _start(_for_viktor(command, app), _environment(app))
+    env = _environment(app)
+    if "lfs" in command:
+        # Nothing else reads these settings, and in no other case does one hold a login.
+        env = large_files.with_logins(env, app.config.packages, app.environ)
+    return _start(_for_viktor(command, app), env)
 
 
 def _add(app: App, command: list[str]) -> int:
@@ -123,8 +127,6 @@ def _no_program(name: str) -> Failure:
 def _environment(app: App) -> dict[str, str]:
     """Return the person's own environment, completed; their Git may ask questions."""
     env = with_helper(app.environ, app.config.packages, app.folder)
-    if large_files.has_git_lfs(env):
-        env = large_files.with_logins(env, app.config.packages, app.environ)
     manager = manager_of(app)
     ours = dict(_POETRY) if manager == "poetry" else {}
     index = app.config.index
