@@ -235,7 +235,7 @@ def app(company: Company) -> Path:
     return app
 
 
-def with_packages(app: Path, company: Company, folder: Path) -> Path:
+def with_packages(app: Path, company: Company, folder: Path, installer: str = "pip") -> Path:
     """The app with packages of every kind and ref, and repositories called in two ways; behind in all of them."""
     changed = Path(shutil.copytree(app, folder / "app", symlinks=True))
     login = f"git+https://x-access-token:${{ACME_TOKEN}}@{GIT}/acme"
@@ -247,6 +247,7 @@ def with_packages(app: Path, company: Company, folder: Path) -> Path:
     ]
     lines = [f"acme-loads @ {login}/loads.git@v0.8.0", f"acme-frames @ {login}/acme.frames.git@v0.8.0"]
     answers = {"submodule_packages": "\n".join(submodules), "git_packages": "\n".join(lines)}
+    answers |= {"installer": installer} if installer != "pip" else {}
     done = copier(
         *("update", "--defaults", "--trust", "--vcs-ref", ":current:"),
         *data({"strategies": ["submodule", "git", "index"], **answers}),
@@ -370,6 +371,21 @@ def test_renovate_proposes_what_is_newer_in_whole_branches_and_no_stranger_s_ver
         },
     }
     assert company.index.requests_of("acme-units")
+    assert company.public.requests_of("acme-units") == []
+
+
+def test_where_uv_is_the_installer_renovate_moves_what_is_wanted_in_whole_branches(
+    renovate: Path, company: Company, app: Path, tmp_path: Path
+):
+    """Of a Git line it moves the answers and what is wanted; `sync` does the rest in the same branch."""
+    found = branches(dry_run(renovate, company, with_packages(app, company, tmp_path, "uv"), tmp_path))
+    for name, versions, more in (
+        ("acme-loads-0.x", ("v0.8.0", "v0.9.0"), ()),
+        ("acme-frames-0.x", ("v0.8.0", "v0.9.0"), ()),
+        ("acme-units-2.x", ("==2.0.0", "==2.1.0"), ("pyproject.toml",)),
+    ):
+        files = (".copier-answers.yml", "private-packages.toml", *more)
+        assert found[f"renovate/{name}"] == {(file, *versions) for file in files}
     assert company.public.requests_of("acme-units") == []
 
 

@@ -182,6 +182,23 @@ def test_what_only_another_package_needs_comes_from_the_private_index_too(world:
     assert locked(world)["acme-core"]["version"] == "1.0"
 
 
+def test_what_no_line_pins_moves_with_uv_lock_and_the_other_lock_follows(world: World):
+    wheel(world.private.folder, "acme-units", "2.2.0", "private", needs="acme-core")
+    wheel(world.private.folder, "acme-core", "1.0", "private")
+    world.want(world.index(), world.from_index("acme-units>=2")).installs()
+    wheel(world.private.folder, "acme-units", "2.3.0", "private", needs="acme-core")
+    wheel(world.private.folder, "acme-core", "1.1", "private")
+    assert world.command("exec", "uv", "lock", "--upgrade").returncode == 0
+    status = world.command("status").stdout
+    assert "acme-units: uv.lock has 2.3.0, and private-packages.lock 2.2.0" in status
+    assert "Type: python -m private_packages install" in status
+    assert "STOP acme-units" in world.stops("install", "--locked")
+    world.installs()
+    for name, version in (("acme-units", "2.3.0"), ("acme-core", "1.1")):
+        assert re.search(rf'name = "{name}"\n(?:.*\n)*?version = "{re.escape(version)}"', world.lock)
+    world.installs("--locked")
+
+
 def test_uv_lock_that_does_not_fit_pyproject_toml_is_brought_up_to_date_or_with_locked_stops(world: World):
     mixed(world).installs()
     path = world.app / "pyproject.toml"
@@ -208,6 +225,21 @@ def test_move_changes_pyproject_toml_and_uv_lock_in_one_step(world: World):
     assert pyproject(world)["tool"]["uv"]["sources"]["acme-loads"]["tag"] == "v2.0.0"
     world.installs("--locked")
     assert world.origin("acme-units") == "private"
+
+
+def test_sync_brings_uv_lock_along_so_that_a_bot_s_change_request_is_whole(world: World):
+    """The bot changes what is wanted; `sync` is the command that it may run."""
+    mixed(world).installs()
+    commit(world.git.path_of("acme-loads"), source("acme-loads", "2.0", "private"), tag="v2.0.0")
+    wheel(world.private.folder, "acme-units", "2.3.0", "private")
+    wanted = [one.replace('"v1"', '"v2.0.0"').replace("@v1", "@v2.0.0") for one in tables(world)[:3]]
+    world.want(wanted[0], tables(world)[1], wanted[2], world.from_index("acme-units==2.3.0"))
+    assert locked(world)["acme-units"]["version"] == "2.3.0"
+    assert "tag=v2.0.0#" in locked(world)["acme-loads"]["source"]["git"]
+    world.commit()
+    clone = world.clone()
+    clone.installs("--locked")
+    assert clone.origin("acme-units") == "private"
 
 
 # --- what is attacked ---

@@ -148,7 +148,13 @@ def _of(app: App, package: Package, one: Pinned, lock: Lock) -> Iterator[Finding
     elif app.config.index and _place(one.index) != _place(app.config.index.address):
         text = f"{FILE} takes it from {_shown(one)}, not from the private index. {ATTACKED}"
         yield Finding("stranger", package.name, text)
-    elif (locked := lock.version_of(package.name)) and one.version == locked.version:
+    elif locked := lock.version_of(package.name):
+        if one.version != locked.version:
+            text = (
+                f"{FILE} has {one.version}, and private-packages.lock {locked.version}"
+            )
+            yield Finding("other-version", package.name, text, INSTALL)
+            return
         if not one.hashes:
             text = f"the private index gives no sha256 of its files, and without one {FILE} holds nobody to them"
             yield Finding("no-hash", package.name, text)

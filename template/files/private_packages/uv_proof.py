@@ -13,6 +13,7 @@ from private_packages import allow, proof, secrets, uv_lock, uv_state
 from private_packages.completion import complete
 from private_packages.environment import find, python_of
 from private_packages.findings import INSTALL, Finding, Stop
+from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised
 from private_packages.plain_pip import namesakes
 from private_packages.project_uv import lock_options, of_project
@@ -20,12 +21,13 @@ from private_packages.remote import AT_ONCE
 from private_packages.resolution import Pinned, Resolution
 from private_packages.strangers import built_from_source, strangers
 from private_packages.strategies import strategy_of
+from private_packages.strategies.index import pin_of
 from private_packages.uv import Uv, UvFailed, find_uv, names_option
 
 if TYPE_CHECKING:
     from private_packages.allow import Allowed
     from private_packages.app import App
-    from private_packages.lock import Lock
+    from private_packages.lock import Locked
     from private_packages.strategies.base import View
 
 _STALE = "needs to be updated"
@@ -77,7 +79,8 @@ def prove(
             _bring_up_to_date(app, uv, allowed, locked=locked, anew=anew)
     pinned = uv_lock.read(app)
     resolution = Resolution(tuple(pinned), ())
-    completed = complete(app, lock, known, resolution, resolution, builds)
+    held = lock if locked else _following(app, lock, pinned)
+    completed = complete(app, held, known, resolution, resolution, builds)
     if locked:
         proof.refuse_new(view, completed)
     proof.stop_at(
@@ -146,6 +149,22 @@ def _run(app: App, uv: Uv, *arguments: str) -> None:
         if _STALE in error.said:
             raise Stale from error
         raise
+
+
+def _following(app: App, lock: Lock, pinned: Sequence[Pinned]) -> Lock:
+    """Return the lock without versions of which uv.lock has another, where no line pins one: the index is asked anew."""
+    versions = {normalised(one.name): one.version for one in pinned}
+
+    def stays(key: str, entry: Locked) -> bool:
+        package = app.config.named(key)
+        pinned_by_line = package and (package.strategy != "index" or pin_of(package))
+        if pinned_by_line or not isinstance(entry, LockedVersion):
+            return True
+        return versions.get(key, entry.version) == entry.version
+
+    kept = Lock((key, entry) for key, entry in lock.items() if stays(key, entry))
+    kept.public = lock.public
+    return kept
 
 
 def _without_wheel(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from private_packages import uv_export
+from private_packages import lock as locking
+from private_packages import uv_export, uv_lock, uv_proof, uv_state
 from private_packages.errors import Failure
 from private_packages.findings import INSTALL, SYNC
 from private_packages.names import listed
 from private_packages.removal import remove_unit
 from private_packages.synchronise import synchronise
-from private_packages.uv import find_uv
 
 if TYPE_CHECKING:
     import argparse
 
     from private_packages.app import App
+    from private_packages.report import Report
 
 SUMMARY = "make Git, requirements.txt and the lock agree with what you want"
 DESCRIPTION = """\
@@ -42,12 +43,8 @@ def run(app: App, options: argparse.Namespace) -> int:
     if options.remove:
         return remove_unit(app)
     report = synchronise(app)
-    if uv_export.is_kept(app):
-        try:
-            if uv_export.write(app, find_uv(app)):
-                report.written.append(uv_export.FILE)
-        except Failure as error:
-            report.problems.append(str(error))
+    if app.config.installer == "uv" and not report.problems:
+        _follow(app, report)
     report.show(app.output)
     if report.problems:
         app.output.problem(f"Then type `{SYNC}` again.", "command")
@@ -58,3 +55,20 @@ def run(app: App, options: argparse.Namespace) -> int:
     else:
         app.output.say("Everything agrees with private-packages.toml.", "good")
     return 1 if report.problems else 0
+
+
+def _follow(app: App, report: Report) -> None:
+    """Bring uv.lock up to date where it does not fit what is wanted, and its export; `install` makes the first one."""
+    text = uv_lock.text_of(app.folder)
+    if text is None:
+        return
+    try:
+        if not uv_state.findings(app, locking.load(app.folder)):
+            return
+        uv, _, _ = uv_proof.prove(app, locked=False, full=False)
+        if uv_export.is_kept(app) and uv_export.write(app, uv):
+            report.written.append(uv_export.FILE)
+        if uv_lock.text_of(app.folder) != text:
+            report.written.append(uv_lock.FILE)
+    except Failure as error:
+        report.problems.append(f"{uv_lock.FILE} stays as it was. {error}")
