@@ -150,6 +150,7 @@ def test_uv_add_and_remove_work_as_documented_and_what_they_write_stays(world: W
     # A variable of ours tells it of the private index, and it would write that down.
     wheel(world.private.folder, "acme-core", "1.0", "private")
     assert world.command("exec", "uv", "add", "acme-core").returncode == 0
+    assert world.command("exec", "uv", "lock", "--check").returncode == 0
     assert pyproject(world)["tool"]["uv"]["sources"] == before["uv"]["sources"]
     assert pyproject(world)["tool"]["uv"]["index"][-1:] == before["uv"]["index"]
     world.installs()

@@ -108,13 +108,18 @@ def _add(app: App, command: list[str]) -> int:
     """Run `uv add`, and put right what it writes of the private index, which a variable names to it."""
     from private_packages import uv_project  # as below
 
-    program = shutil.which(command[0], path=_environment(app).get("PATH"))
+    env = _environment(app)
+    program = shutil.which(command[0], path=env.get("PATH"))
     if program is None:
         raise _no_program(command[0])
     before = uv_project.text_of(app)
-    code = subprocess.call([program, *command[1:]], env=_environment(app))
-    if before and uv_project.text_of(app) != before:
+    code = subprocess.call([program, *command[1:]], env=env)
+    written = uv_project.text_of(app)
+    if before and written != before:
         uv_project.put_right(app, before)
+        if uv_project.text_of(app) != written and "--frozen" not in command:
+            # uv.lock says what pyproject.toml said.
+            code = code or subprocess.call([program, "lock", "--quiet"], env=env)
     return code
 
 
