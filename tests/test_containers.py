@@ -162,14 +162,17 @@ def make(template: Path, folder: Path, hosts: DemoHosts, strategy: str, **answer
         )
     runs.generate(template, app, answers, hosts.variables)
     (app / ".env").write_text("".join(f"{name}={value}\n" for name, value in hosts.variables.items()))
+    if answers.get("installer") == "uv":
+        runs.execute(app, hosts.variables, "uv", "lock")
     return app
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_hatch_vcs_builds_a_copied_submodule_at_the_version_of_its_tag(
-    template: Path, hosts: DemoHosts, tmp_path: Path
+    template: Path, hosts: DemoHosts, tmp_path: Path, installer: str
 ):
-    app = make(template, tmp_path, hosts, "submodule", python_version=HERE)
+    app = make(template, tmp_path, hosts, "submodule", python_version=HERE, installer=installer)
     copy = shutil.copytree(app, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
     runs.install(copy, {}, "--locked")
     said = runs.execute(
@@ -182,12 +185,20 @@ BUILD = ("build", "--network", "host", "--progress", "plain")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["submodule", "git", "index"])
+@pytest.mark.parametrize(
+    ("strategy", "installer"), [("submodule", "pip"), ("git", "pip"), ("index", "pip"), ("mixed", "uv")]
+)
 def test_with_a_dockerd_of_debian_and_root_an_image_runs_the_app_and_holds_no_login(
-    strategy: str, template: Path, hosts: DemoHosts, docker: builder.Docker, tmp_path: Path
+    strategy: str,
+    installer: str,
+    template: Path,
+    hosts: DemoHosts,
+    docker: builder.Docker,
+    tmp_path: Path,
 ):
     """No layer, history, configuration or cache of the build has a form of a secret: all that dockerd keeps is searched."""
-    app = make(template, tmp_path, hosts, strategy, python_version=builder.python_inside())
+    python = builder.python_inside()
+    app = make(template, tmp_path, hosts, strategy, python_version=python, installer=installer)
     secrets = secrets_of(hosts.variables)
     built = docker.run(*BUILD, "--secret", "id=private-packages,src=.env", "--tag", strategy, ".", cwd=app)
     assert built.returncode == 0, built.stderr

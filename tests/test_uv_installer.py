@@ -77,6 +77,32 @@ def test_sync_writes_the_packages_in_uvs_own_forms_and_keeps_the_users_list(worl
     assert '    # Harmless.\n    "harmless>=1", # why\n' in (world.app / "pyproject.toml").read_text()
 
 
+@pytest.mark.parametrize("scope", ["extra", "only", "files"])
+def test_a_folder_a_branch_a_range_and_each_scope_have_their_forms(world: World, scope: str):
+    for name in ("acme-beams", "acme-loads"):
+        files = {f"python/{path}": text for path, text in source(name, "1.0", "private").items()}
+        commit(world.git.path_of(name), files, tag="v2.0")
+    subprocess.run(["git", "-C", world.git.path_of("acme-loads"), "branch", "develop"], check=True)
+    wheel(world.private.folder, "harmless", "1.0", "private")
+    world.want(
+        world.index(scope),
+        world.submodule("acme-beams", "v2.0", "python"),
+        world.from_git("acme-loads", "develop", subdirectory="python"),
+        world.from_index("acme-units[x]>=2 ; python_version > '3'"),
+    )
+    sources = pyproject(world)["tool"]["uv"]["sources"]
+    url = world.git.url_of("acme-loads")
+    assert sources.pop("acme-loads") == {"git": url, "rev": "develop", "subdirectory": "python"}
+    assert sources.pop("acme-beams") == {"path": "app/submodules/acme-beams/python", "editable": True}
+    assert sources == ({} if scope == "only" else {"acme-units": {"index": "private"}})
+    kind = "default" if scope == "only" else "explicit"
+    assert pyproject(world)["tool"]["uv"]["index"][0][kind] is True
+    world.installs()
+    names = ("acme-beams", "acme-loads", "acme-units")
+    assert {world.origin(name) for name in names} == {"private"}
+    world.installs("--locked")
+
+
 def test_install_takes_everything_from_its_own_place_and_a_clone_needs_one_line(world: World):
     said = mixed(world).installs()
     assert "3 of them private" in said

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages import environment
+from private_packages import environment, uv_project
 from private_packages.credentials import MissingVariables
-from private_packages.lock import load
 from private_packages.machine import login_of
 from private_packages.project import source_of
 from private_packages.resolution import own_name
 from private_packages.strategies.submodule import distribution_of
-from private_packages.submodules import copied
 from private_packages.uv import Uv, names_option
 
 if TYPE_CHECKING:
@@ -28,18 +29,28 @@ def of_project(app: App, uv: Uv) -> Uv:
     In pyproject.toml that index is for the packages alone that name it. What these need, and what is built with what,
     would be looked for on PyPI (uv, "Searching across multiple indexes").
     """
-    kept = ("UV_NO_CONFIG", "UV_CONFIG_FILE", "UV_DEFAULT_INDEX")
-    env = {name: value for name, value in uv.env.items() if name not in kept}
+    dropped = ("UV_NO_CONFIG", "UV_CONFIG_FILE", "UV_DEFAULT_INDEX")
+    env = {name: value for name, value in uv.env.items() if name not in dropped}
     env |= index_environment(app)
     if default := app.environ.get("UV_DEFAULT_INDEX"):
         env.setdefault("UV_DEFAULT_INDEX", default)
     of_app = environment.of_project(app.folder, app.environ)
     env["UV_PROJECT_ENVIRONMENT"] = str(of_app)
-    env |= {
-        f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{re.sub('[^A-Z0-9]', '_', name.upper())}": version
-        for name, version in copied.versions(app, load(app.folder)).items()
-    }
+    if uv.settings:
+        env["UV_CONFIG_FILE"] = str(_with_indexes(app, Path(uv.settings.name)))
     return replace(uv, env=env)
+
+
+def _with_indexes(app: App, folder: Path) -> Path:
+    """Write settings for a build without history (see `uv.find_uv`), with the project's indexes: they take its place."""
+    text = (folder / "uv.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(uv_project.text_of(app).removeprefix("\ufeff"))
+    for table in data.get("tool", {}).get("uv", {}).get("index", []):
+        pairs = (f"{key} = {json.dumps(value)}" for key, value in table.items())
+        text += "\n".join(["[[index]]", *pairs, ""])
+    path = folder / "project.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def index_environment(app: App) -> dict[str, str]:
