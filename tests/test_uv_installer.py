@@ -156,6 +156,10 @@ def test_what_is_written_into_pyproject_toml_is_taken_out_again_to_the_byte(text
             '[project]\nname = "x"\ndependencies = []\n[tool.uv.sources]\nacme-beams = { path = "x" }\n',
             "says itself where acme-beams",
         ),
+        ('tool = 1\n[project]\nname = "x"\ndependencies = []\n', "says itself where acme-beams"),
+        ('[project]\nname = "x"\ndependencies = []\n[tool]\nuv = 1\n', "says itself where acme-beams"),
+        ('[project]\nname = "x"\ndependencies = []\n[tool.uv]\nindex = ["a"]\n', "is no list of tables"),
+        ('[project]\nname = "x"\ndependencies = [1, "a"]\n', "has no [project] with a list"),
     ],
 )
 def test_a_pyproject_toml_that_cannot_be_changed_safely_is_told_and_stays(text: str, words: str):
@@ -237,6 +241,33 @@ def test_uv_lock_that_does_not_fit_pyproject_toml_is_brought_up_to_date_or_with_
     world.installs()
     assert world.origin("handy") == "public"
     world.installs("--locked")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "package = [",
+        "package = 1\n",
+        "package = [1]\n",
+        '[[package]]\nname = "acme-units"\n',
+        '[[package]]\nname = 1\nsource = { registry = "x" }\n',
+        '[[package]]\nname = "acme-units"\nsource = "x"\nversion = "1"\n',
+        '[[package]]\nname = "acme-units"\nsource = { registry = "x" }\nversion = "1"\nwheels = [1]\n',
+        '[[package]]\nname = "gauge"\nsource = { virtual = "." }\nmetadata = 1\n',
+        '[[package]]\nname = "gauge"\nsource = { virtual = "." }\nmetadata = { requires-dist = [1] }\n',
+        "<<<<<<< ours\n=======\n>>>>>>> theirs\n",
+        "\x00",
+    ],
+)
+def test_a_uv_lock_that_uv_did_not_write_is_told_in_a_sentence_and_installs_nothing(world: World, text: str):
+    world.want(world.index(), world.from_index("acme-units==2.1.0"))
+    (world.app / "uv.lock").write_text(text)
+    for command in (("status",), ("check", "--locked"), ("install", "--locked")):
+        done = world.command(*command)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1
+        assert "uv.lock" in said and "Type" in said, said
+    assert (world.app / "uv.lock").read_text() == text
 
 
 def test_move_changes_pyproject_toml_and_uv_lock_in_one_step(world: World):

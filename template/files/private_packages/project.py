@@ -74,7 +74,7 @@ def manager_of(app: App) -> str:
     signs = {
         name: ((app.folder / lock).is_file(), _is_set_up(project, name))
         for name, lock in _LOCKS.items()
-        if name != "uv" or _table(project, "tool", "uv").get("managed", True)
+        if name != "uv" or table(project, "tool", "uv").get("managed", True)
     }
     name = max(signs, key=lambda one: signs[one])
     locked, is_set_up = signs[name]
@@ -83,7 +83,7 @@ def manager_of(app: App) -> str:
 
 def _is_set_up(project: dict[str, Any], name: str) -> bool:
     """Tell whether a project has settings of a manager's, or the build backend that goes with Poetry alone."""
-    settings = _table(project, "tool").get(name)
+    settings = table(project, "tool").get(name)
     if isinstance(settings, dict):
         return not settings or not settings.keys() <= _OF_OTHERS.get(name, set())
     return name == "poetry" and _backend(project).startswith("poetry.")
@@ -124,7 +124,7 @@ def source_of(app: App, manager: str) -> tuple[str, str]:
     Where they do not know it yet, it is the name that it will get, and nothing.
     """
     wanted = app.config.index.address.rstrip("/") if app.config.index else ""
-    tables = _table(_pyproject(app.folder), "tool", manager).get(
+    tables = table(_pyproject(app.folder), "tool", manager).get(
         _SOURCES.get(manager, "")
     )
     for one in tables if isinstance(tables, list) else ():
@@ -179,7 +179,7 @@ def _uv(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
 
 def _poetry(app: App, strategy: str, packages: Sequence[Package]) -> Iterator[str]:
     if strategy == "submodule":
-        project = _table(_pyproject(app.folder), "project")
+        project = table(_pyproject(app.folder), "project")
         if not project.keys() & {"dependencies", "optional-dependencies"}:
             yield _typed("poetry", "add", "--editable", *_folders(packages))
             return
@@ -260,7 +260,7 @@ _ADD = {"uv": _uv, "poetry": _poetry, "pdm": _pdm}
 def declares(folder: Path, package: Package) -> bool:
     """Tell whether a project's pyproject.toml names a package among what it needs."""
     project = _pyproject(folder)
-    members = _table(project, "tool", "pdm", "workspace").get("members")
+    members = table(project, "tool", "pdm", "workspace").get("members")
     if package.path and isinstance(members, list) and package.root in members:
         return True
     return package.key in {normalised(name) for name in _names(project)}
@@ -274,8 +274,8 @@ def _pyproject(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """Return a table in a table, empty where there is none."""
+def table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Return a table in a table of a TOML file, empty where there is none."""
     for key in keys:
         inner = data.get(key)
         data = inner if isinstance(inner, dict) else {}
@@ -283,7 +283,7 @@ def _table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _backend(project: dict[str, Any]) -> str:
-    return str(_table(project, "build-system").get("build-backend", ""))
+    return str(table(project, "build-system").get("build-backend", ""))
 
 
 def _names(data: Any) -> set[str]:

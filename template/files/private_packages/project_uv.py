@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from private_packages import environment, uv_project
 from private_packages.credentials import MissingVariables
 from private_packages.machine import login_of
-from private_packages.project import source_of
+from private_packages.project import source_of, table
 from private_packages.resolution import own_name
 from private_packages.strategies.submodule import distribution_of
 from private_packages.uv import Uv, names_option
@@ -45,8 +45,8 @@ def _with_indexes(app: App, folder: Path) -> Path:
     """Write settings for a build without history (see `uv.find_uv`), with the project's indexes: they take its place."""
     text = (folder / "uv.toml").read_text(encoding="utf-8")
     data = tomllib.loads(uv_project.text_of(app).removeprefix("\ufeff"))
-    for table in data.get("tool", {}).get("uv", {}).get("index", []):
-        pairs = (f"{key} = {json.dumps(value)}" for key, value in table.items())
+    for one in table(data, "tool", "uv").get("index", []):
+        pairs = (f"{key} = {json.dumps(value)}" for key, value in one.items())
         text += "\n".join(["[[index]]", *pairs, ""])
     path = folder / "project.toml"
     path.write_text(text, encoding="utf-8")

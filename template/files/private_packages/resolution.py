@@ -19,6 +19,7 @@ from private_packages.lock import Lock, LockedVersion
 from private_packages.names import normalised, without_login
 from private_packages.needs import build_requirements_of, name_of
 from private_packages.package_files import is_installable, read_pyproject
+from private_packages.project import table
 from private_packages.remote import AT_ONCE
 from private_packages.requirements import Line
 from private_packages.strategies.submodule import distribution_of, root_of
@@ -166,8 +167,7 @@ def build_lines(app: App) -> list[tuple[str, ...]]:
 def _is_package(app: App) -> bool:
     """Tell whether uv builds the project itself (uv, "Build systems")."""
     data = read_pyproject(app.folder)
-    of_uv = data.get("tool", {}).get("uv", {})
-    return bool(of_uv.get("package", "build-system" in data))
+    return bool(table(data, "tool", "uv").get("package", "build-system" in data))
 
 
 def _is_itself(app: App, text: str) -> bool:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from private_packages import requirements, uv_export, uv_lock, uv_project
 from private_packages.blocks import BEGIN, block_in
+from private_packages.dependency_list import key_of
 from private_packages.errors import Failure
 from private_packages.files import read_exactly, remove, write_exactly, write_text
 from private_packages.names import COMMAND, NAME_FORM, normalised, without_login
+from private_packages.project import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +84,7 @@ def _to_requirements(app: App) -> list[str]:
     needs = {
         key: one
         for one in uv_project.dependencies(app)
-        if (key := uv_project.key_of(one)) not in ours
+        if (key := key_of(one)) not in ours
     }
     lines = list(_lines(app, needs))
     write_text(app.folder / FILE, _HEAD + "".join(f"\n{line}" for line in lines) + "\n")
@@ -100,7 +102,7 @@ def _write(app: App, entries: uv_project.Entries) -> None:
 def _lines(app: App, needs: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of requirements.txt for requirements, wherever uv takes them from. Raises `Failure`."""
     data = tomllib.loads(read_exactly(app.folder / uv_project.FILE)[0].lstrip("\ufeff"))
-    sources = data.get("tool", {}).get("uv", {}).get("sources", {})
+    sources = table(data, "tool", "uv", "sources")
     by_key = {normalised(name): one for name, one in sources.items()}
     for key, need in needs.items():
         yield _from_source(need, by_key[key]) if key in by_key else need

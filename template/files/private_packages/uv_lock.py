@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from private_packages import index, uv_project
+from private_packages.dependency_list import key_of
 from private_packages.errors import Failure
 from private_packages.files import has_conflict, read_text
 from private_packages.findings import INSTALL, Finding
@@ -50,24 +52,28 @@ def read(app: App) -> list[Pinned]:
         raise Failure(
             f"{FILE} has merge conflicts; take one side with `git checkout --ours {FILE}`, then type `{INSTALL}`."
         )
-    try:
+    with _damage_is_told():
         tables = tomllib.loads(text).get("package", [])
         users: dict[str, list[str]] = {}
         for table in filter(_is_not_the_app, tables):
             for need in table.get("dependencies", []):
                 users.setdefault(normalised(need["name"]), []).append(table["name"])
         return [_pinned(app, table, users) for table in filter(_is_not_the_app, tables)]
-    except (tomllib.TOMLDecodeError, RecursionError, *_DAMAGED) as error:
-        raise Failure(
-            f"{FILE} is damaged; take it back with `git checkout -- {FILE}`."
-        ) from error
 
 
 def _is_not_the_app(table: dict[str, Any]) -> bool:
     return "." not in (table["source"].get(key) for key in ("virtual", "editable"))
 
 
-_DAMAGED = (KeyError, TypeError, AttributeError, ValueError)
+@contextlib.contextmanager
+def _damage_is_told() -> Iterator[None]:
+    """Say in a sentence that the file is not as uv writes it, whatever it is that Python says."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise Failure(
+            f"{FILE} is damaged; take it back with `git checkout -- {FILE}`."
+        ) from error
 
 
 def _pinned(app: App, table: dict[str, Any], users: dict[str, list[str]]) -> Pinned:
@@ -99,26 +105,28 @@ def _pinned(app: App, table: dict[str, Any], users: dict[str, list[str]]) -> Pin
 
 def has_wheel(app: App) -> set[str]:
     """Return the names of which uv.lock has a wheel; the others have to be built. Raises `Failure`."""
-    tables = tomllib.loads(text_of(app.folder) or "").get("package", [])
-    return {normalised(str(one["name"])) for one in tables if one.get("wheels")}
+    with _damage_is_told():
+        tables = tomllib.loads(text_of(app.folder) or "").get("package", [])
+        return {normalised(str(one["name"])) for one in tables if one.get("wheels")}
 
 
 def _needed_by_app(app: App) -> set[str]:
     """Return the normalised names of what the app itself needs, as uv.lock has them."""
-    for table in tomllib.loads(text_of(app.folder) or "").get("package", []):
-        if not _is_not_the_app(table):
-            needs = table.get("metadata", {}).get("requires-dist", [])
-            return {
-                normalised(str(one["name"]))
-                for one in needs
-                if "extra ==" not in str(one.get("marker", ""))
-            }
+    with _damage_is_told():
+        for table in tomllib.loads(text_of(app.folder) or "").get("package", []):
+            if not _is_not_the_app(table):
+                needs = table.get("metadata", {}).get("requires-dist", [])
+                return {
+                    normalised(str(one["name"]))
+                    for one in needs
+                    if "extra ==" not in str(one.get("marker", ""))
+                }
     return set()
 
 
 def disagreements(app: App, lock: Lock, pinned: Sequence[Pinned]) -> Iterator[Finding]:
     """Find what uv.lock says of the private packages that pyproject.toml and private-packages.lock do not say."""
-    needed = {uv_project.key_of(one) for one in uv_project.dependencies(app)}
+    needed = {key_of(one) for one in uv_project.dependencies(app)}
     if gone := sorted(_needed_by_app(app) - needed):
         text = f"{FILE} has {gone[0]} for the app, and pyproject.toml does not"
         yield Finding("uv-lock", "", text, INSTALL)

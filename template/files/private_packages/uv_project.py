@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from private_packages.blocks import block_in, read_block, with_block
+from private_packages.dependency_list import ending_of, key_of, with_needs
 from private_packages.errors import Failure, Unreadable
 from private_packages.files import has_conflict, read_exactly, write_exactly
 from private_packages.names import COMMAND, normalised
 from private_packages.package_files import is_installable
-from private_packages.project import SOURCE, source_of
+from private_packages.project import SOURCE, source_of, table
 from private_packages.strategies.git import LINE
 from private_packages.strategies.submodule import distribution_of, root_of
 
@@ -28,13 +29,8 @@ if TYPE_CHECKING:
 
 FILE = "pyproject.toml"
 Table = dict[str, Any]
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OUR_INDEX = rf'(?m)^\[\[tool\.uv\.index\]\]\r?\nname = "{SOURCE}"\r?\n(?:(?!\[|#).*\n)*(?:\r?\n)?'
 _VERSION = re.compile(r"v?[0-9]+(?:\.[0-9]+)+\S*")
-_PROJECT = r"[ \t]*\[[ \t]*project[ \t]*\]"
-_TOKEN = re.compile(
-    r"\s+|#[^\n]*|(?P<string>\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*')|(?P<comma>,)|(?P<end>\])"
-)
 
 
 @dataclass(frozen=True)
@@ -54,12 +50,12 @@ class Entries:
     def block(self) -> list[str]:
         """The lines of the block."""
         tables = [
-            [f"[tool.uv.sources.{name}]", *_pairs(table)]
-            for name, table in self.sources.items()
+            [f"[tool.uv.sources.{name}]", *_pairs(one)]
+            for name, one in self.sources.items()
         ]
         if self.index:
             tables.append(["[[tool.uv.index]]", *_pairs(self.index)])
-        lines = [line for table in tables for line in ["", *table]]
+        lines = [line for one in tables for line in ["", *one]]
         return lines[1:]
 
 
@@ -73,7 +69,7 @@ def wanted(app: App) -> Entries:
     former = sources_in(block_in(app.folder / FILE))
     if app.config.installer != "uv":
         return Entries({}, {}, former=frozenset(map(normalised, former)))
-    by_path = {table.get("path"): name for name, table in former.items()}
+    by_path = {one.get("path"): name for name, one in former.items()}
     needs: dict[str, str] = {}
     sources: dict[str, Table] = {}
     index = app.config.index
@@ -91,11 +87,11 @@ def wanted(app: App) -> Entries:
             needs[package.key] = package.requirement
             if index and index.scope != "only":
                 sources[package.key] = {"index": name_of_index}
-    table = None
+    index_table = None
     if index and (not has_index or name_of_index == SOURCE):
         where = "default" if index.scope == "only" else "explicit"
-        table = {"name": SOURCE, "url": index.address, where: True}
-    return Entries(needs, sources, table, frozenset(map(normalised, former)))
+        index_table = {"name": SOURCE, "url": index.address, where: True}
+    return Entries(needs, sources, index_table, frozenset(map(normalised, former)))
 
 
 def _distribution(
@@ -185,8 +181,7 @@ def put_right(app: App, before: str) -> None:
 
 
 def _all_sources(text: str) -> Table:
-    found = _parsed(text).get("tool", {}).get("uv", {}).get("sources", {})
-    return found if isinstance(found, dict) else {}
+    return table(_parsed(text), "tool", "uv", "sources")
 
 
 def is_written(app: App) -> bool:
@@ -218,7 +213,7 @@ def with_list(text: str, entries: Entries) -> str:
     """Return a pyproject.toml with the needs alone, and without those that were ours before. Raises `Failure`."""
     # Says at once what is no list.
     _needs_of(_parsed(text))
-    return _proved(text, _with_needs(text, entries), entries)
+    return _proved(text, with_needs(text, entries.needs, entries.former), entries)
 
 
 def _proved(text: str, changed: str, entries: Entries) -> str:
@@ -250,6 +245,13 @@ def _parsed(text: str, entries: Entries | None = None) -> Table:
 def _needs_of(data: Table) -> list[str]:
     project = data.get("project")
     found = project.get("dependencies", []) if isinstance(project, dict) else None
+    indexes = table(data, "tool", "uv").get("index", [])
+    if not isinstance(indexes, list) or not all(
+        isinstance(one, dict) for one in indexes
+    ):
+        raise Failure(
+            f"{FILE}: `index` of [tool.uv] is no list of tables; correct it, then type `{COMMAND} sync`."
+        )
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise Failure(
             f"{FILE} has no [project] with a list of `dependencies`; write one, then type `{COMMAND} sync`."
@@ -257,136 +259,27 @@ def _needs_of(data: Table) -> list[str]:
     return found
 
 
-def key_of(requirement: str) -> str:
-    """Return the normalised name of a requirement; empty for what has none."""
-    found = _NAME.match(requirement.strip())
-    return normalised(found[0]) if found else ""
-
-
 def _others(data: Table, entries: Entries) -> Table:
     """Return what is not ours in a project."""
-    uv = {**data.get("tool", {}).get("uv", {})}
     ours = entries.former | set(map(normalised, entries.sources))
     sources = {
         name: one
-        for name, one in uv.pop("sources", {}).items()
+        for name, one in table(data, "tool", "uv", "sources").items()
         if normalised(name) not in ours
     }
-    index = [one for one in uv.pop("index", []) if one.get("name") != SOURCE]
-    tools = {name: one for name, one in data.get("tool", {}).items() if name != "uv"}
-    project = {
-        key: one
-        for key, one in data.get("project", {}).items()
-        if key != "dependencies"
+    indexes = table(data, "tool", "uv").get("index", [])
+    others = [one for one in indexes if one.get("name") != SOURCE]
+    rest = {
+        "": _without(data, "tool", "project"),
+        "project": _without(table(data, "project"), "dependencies"),
+        "tool": _without(table(data, "tool"), "uv"),
+        "uv": _without(table(data, "tool", "uv"), "sources", "index"),
     }
-    rest = {key: one for key, one in data.items() if key not in ("tool", "project")}
-    return {**rest, "project": project, "tool": tools, "uv": [uv, sources, index]}
+    return {**rest, "sources": sources, "index": others}
 
 
-# --- the list of what the app needs ---
-
-
-def _with_needs(text: str, entries: Entries) -> str:
-    """Take out what is not wanted any more, change what is, and put what is new to the top."""
-    place = _place_of_list(text)
-    if place is None:
-        return _with_list(text, entries) if entries.needs else text
-    start, end = place
-    ours = entries.needs.keys() | entries.former
-    array = text[start:end]
-    missing = dict(entries.needs)
-    edits: list[tuple[int, int, str]] = []
-    for first, last, value in _items(array):
-        key = key_of(value)
-        need = missing.pop(key, None)
-        if key in ours and need is None:
-            edits.append((*_whole_item(array, first, last), ""))
-        elif need is not None and need != value:
-            edits.append((first, last, _string(need)))
-    for first, last, new in reversed(edits):
-        array = array[:first] + new + array[last:]
-    if missing:
-        array = _with_items(array, [_string(one) for one in missing.values()], text)
-    elif edits and not array[1:-1].strip():
-        array = "[]"
-    return text[:start] + array + text[end:]
-
-
-def _with_list(text: str, entries: Entries) -> str:
-    """Put a list at the end of `[project]`; a text without that table stays as it is."""
-    found = re.search(rf"(?m)^{_PROJECT}[^\n]*(?:\n(?![ \t]*\[).*)*", text)
-    if found is None:
-        return text
-    end = found.start() + len(found[0].rstrip())
-    items = [_string(one) for one in entries.needs.values()]
-    ending = _ending(text)
-    return f"{text[:end]}{ending}dependencies = {_with_items('[]', items, text)}{text[end:]}"
-
-
-def _ending(text: str) -> str:
-    return "\r\n" if "\r\n" in text else "\n"
-
-
-def _string(value: str) -> str:
-    # JSON's strings are TOML's, too.
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _with_items(array: str, items: Sequence[str], text: str) -> str:
-    """Put strings to the top of a list, each with its own comma, so that what is there stays as it is."""
-    # A comment on the first line stays there.
-    head = re.match(r"\[(?:[ \t]*#[^\n\r]*)?", array)
-    first = head[0] if head else "["
-    rest = array[len(first) :]
-    if rest.strip() == "]":
-        rest = f"{_ending(text)}]"
-    if "\n" not in rest:
-        return first + "".join(f"{one}, " for one in items) + rest
-    indent = re.match(r"\s*?\n([ \t]*)(?=[\"'#])", rest)
-    lines = "".join(
-        f"{_ending(text)}{indent[1] if indent else '    '}{one}," for one in items
-    )
-    return f"{first}{lines}{rest}"
-
-
-def _place_of_list(text: str) -> tuple[int, int] | None:
-    """Return where the list of `dependencies` of `[project]` begins and ends, its brackets included."""
-    found = re.search(
-        rf"(?m)^{_PROJECT}[^\n]*\n(?:(?![ \t]*\[).*\n)*?[ \t]*dependencies[ \t]*=[ \t]*(?=\[)",
-        text,
-    )
-    if found is None:
-        return None
-    position = found.end() + 1
-    while token := _TOKEN.match(text, position):
-        position = token.end()
-        if token["end"]:
-            return found.end(), position
-    return None
-
-
-def _items(array: str) -> list[tuple[int, int, str]]:
-    """Return where each string of a list begins and ends, and what it says."""
-    found = []
-    position = 1
-    while token := _TOKEN.match(array, position):
-        position = token.end()
-        if token["string"]:
-            value = tomllib.loads(f"v = {token['string']}")["v"]
-            found.append((*token.span(), value))
-    return found
-
-
-def _whole_item(array: str, first: int, last: int) -> tuple[int, int]:
-    """Return where a string begins and ends with its comma, and with its line if it has one of its own."""
-    behind = re.compile(r"\s*,[ \t]*").match(array, last)
-    end = behind.end() if behind else last
-    line = array.rfind("\n", 0, first)
-    alone = line >= 0 and not array[line:first].strip()
-    if alone and re.compile(r"\r?\n").match(array, end):
-        # The line ending of the line above goes, the one behind stays.
-        return line - (array[line - 1 : line] == "\r"), end
-    return first, end
+def _without(data: Table, *keys: str) -> Table:
+    return {key: one for key, one in data.items() if key not in keys}
 
 
 # --- where they come from ---
@@ -409,7 +302,7 @@ def _with_sources(text: str, entries: Entries) -> str:
         foreign = _foreign(read_block(text) or [])
         if foreign:
             # `uv add --index` puts its table before the first one, which may be ours.
-            ending = _ending(text)
+            ending = ending_of(text)
             text = f"{with_block(text, []).rstrip()}{ending}{ending}{ending.join(foreign)}{ending}"
         return with_block(_without_moved(text), entries.block)
     except ValueError as error:
@@ -430,10 +323,10 @@ def _without_moved(text: str) -> str:
 def _foreign(block: Sequence[str]) -> list[str]:
     """Return the tables in the block that are not ours."""
     found: list[str] = []
-    for table in re.split(r"\n(?=[ \t]*\[)", "\n".join(block)):
-        is_source = re.match(r"\s*\[tool\.uv\.sources\.", table)
-        is_index = re.match(rf'\s*\[\[tool\.uv\.index\]\]\s*name = "{SOURCE}"', table)
-        if table.strip() and not is_source and not is_index:
-            found += [line.rstrip() for line in table.strip().splitlines()]
+    for one in re.split(r"\n(?=[ \t]*\[)", "\n".join(block)):
+        is_source = re.match(r"\s*\[tool\.uv\.sources\.", one)
+        is_index = re.match(rf'\s*\[\[tool\.uv\.index\]\]\s*name = "{SOURCE}"', one)
+        if one.strip() and not is_source and not is_index:
+            found += [line.rstrip() for line in one.strip().splitlines()]
             found.append("")
     return found[:-1]
