@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from private_packages import requirements, uv_project
+from private_packages import requirements
 from private_packages.requirements import Line
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ def read(app: App) -> Iterator[Line]:
     Raises `Failure`.
     """
     if app.config.installer == "uv":
+        # With all that it loads 7 to 20 ms, which an app with another installer need not wait for.
+        from private_packages import uv_project
+
         yield from (Line(one, uv_project.FILE) for one in uv_project.dependencies(app))
     else:
         yield from requirements.read(app.folder)

@@ -37,20 +37,29 @@ Lines = tuple[str, ...]
 _LARGEST_ARCHIVE = 500_000_000
 # Of a version that the lock does not know yet, any that is offered may be the one.
 _MOST_ARCHIVES = 20
-# Their paths stand in a variable, and Windows' limit is some 32,000 characters for all.
-_CHECKOUTS_AT_ONCE = 100
+# Git looks for each object in one after the other. Their paths stand in a variable, too.
+_CHECKOUTS_AT_ONCE = 16
+# So long are the names of uv's checkouts at least (git-rev-parse(1), "--short").
+_SHORT = 7
 # What is larger is no pyproject.toml that is read.
 _SMALL = "--filter=blob:limit=1m"
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", "+HEAD:refs/default")
 
 
-def read(app: App, uv: Uv, lock: Lock, allowed: Allowed) -> list[Lines]:
+def in_cache(app: App, uv: Uv, lock: Lock) -> dict[Package, Lines]:
+    """Return what the Git lines say that they are built with, as far as uv's cache tells without asking anybody."""
+    refs = {one: _ref_of(one, lock) for one in app.config.of("git")}
+    return _in_cache(app, uv, refs) if refs else {}
+
+
+def read(
+    app: App, lock: Lock, allowed: Allowed, known: Mapping[Package, Lines]
+) -> list[Lines]:
     """Return what the Git lines, and the private packages that may be built from source, say that they are built with.
 
-    What several are built with comes once. Raises `Stop` for what cannot be read.
+    ``known`` is what `in_cache` told. What several are built with comes once. Raises `Stop` for what cannot be read.
     """
     refs = {one: _ref_of(one, lock) for one in app.config.of("git")}
-    known = _in_cache(app, uv, refs) if refs else {}
     with ThreadPoolExecutor(max_workers=remote.AT_ONCE) as pool:
         asked = [
             pool.submit(_of_git_line, app, one, ref)
@@ -85,7 +94,7 @@ def _ref_of(package: Package, lock: Lock) -> str:
 
 
 def _in_cache(app: App, uv: Uv, refs: Mapping[Package, str]) -> dict[Package, Lines]:
-    """Return what can be read of locked commits in uv's checkouts, for all packages with three Git processes.
+    """Return what can be read of locked commits in uv's checkouts, with three Git processes for sixteen packages.
 
     A commit's name is that of its content, wherever it is found: a build leaves other files in a checkout. What is
     missing here, or odd, is looked for in the repository itself.
@@ -93,20 +102,33 @@ def _in_cache(app: App, uv: Uv, refs: Mapping[Package, str]) -> dict[Package, Li
     cache = _cache_of(uv)
     if cache is None:
         return {}
+    by_start: dict[str, list[Path]] = {}
+    for checkout in cache.glob("git-v*/checkouts/*/*/"):
+        by_start.setdefault(checkout.name[:_SHORT], []).append(checkout)
     checkouts = {
-        package: found
+        package: by_start[ref[:_SHORT]]
         for package, ref in refs.items()
-        if remote.is_commit(ref)
-        and (found := [*cache.glob(f"git-v*/checkouts/*/{ref[:7]}*/")])
+        if remote.is_commit(ref) and ref[:_SHORT] in by_start
     }
     packages = list(checkouts)
-    read: dict[Package, Lines] = {}
-    for start in range(0, len(packages), _CHECKOUTS_AT_ONCE):
-        some = packages[start : start + _CHECKOUTS_AT_ONCE]
+    parts = [
+        packages[start : start + _CHECKOUTS_AT_ONCE]
+        for start in range(0, len(packages), _CHECKOUTS_AT_ONCE)
+    ]
+
+    def look(some: Sequence[Package]) -> dict[Package, Lines]:
         folders = [folder for one in some for folder in checkouts[one]]
-        with contextlib.suppress(GitError, Unreadable):
-            read |= _in_checkouts(app, {one: refs[one] for one in some}, folders)
-    return read
+        try:
+            return _in_checkouts(app, {one: refs[one] for one in some}, folders)
+        except (GitError, Unreadable):
+            return {}
+
+    with ThreadPoolExecutor(max_workers=remote.AT_ONCE) as pool:
+        return {
+            one: lines
+            for found in pool.map(look, parts)
+            for one, lines in found.items()
+        }
 
 
 def _in_checkouts(
@@ -130,9 +152,13 @@ def _in_checkouts(
             f"{commit}:{posixpath.join(package.subdirectory, 'pyproject.toml')}",
         )
     ]
-    said = ask("--batch-check", about=asked)
+    with ThreadPoolExecutor() as pool:
+        ways = ((), ("--follow-symlinks",))
+        said, followed = pool.map(
+            lambda way: ask("--batch-check", *way, about=asked), ways
+        )
     # Of a link the second answer is another; of one that leads nowhere it has lines of its own.
-    if said != ask("--batch-check", "--follow-symlinks", about=asked):
+    if said != followed:
         raise Unreadable("a pyproject.toml is no file")
     answers = iter(said.split("\n"))
     blobs: dict[Package, str] = {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages import allow, secrets, unowned
+from private_packages import allow, builds, secrets, unowned
 from private_packages import lock as locking
 from private_packages.agreement import disagreements, read_view
 from private_packages.completion import complete
@@ -40,6 +40,7 @@ from private_packages.uv import Uv, UvFailed, find_uv
 if TYPE_CHECKING:
     from private_packages.allow import Allowed
     from private_packages.app import App
+    from private_packages.config import Package
     from private_packages.strategies.base import View
 
     Resolver = Callable[[App, Uv, Lock, Allowed, Path | None, Lock], Resolution]
@@ -59,14 +60,18 @@ def prove(
     ``unchanged``: all that is wanted is what the last installation proved, so builds and other systems are not asked
     about again. Raises `Stop` and `Failure`.
     """
-    view = ready(app, locked=locked)
-    uv = uv or find_uv(app)
+    with ThreadPoolExecutor() as pool:
+        finding = pool.submit(lambda: uv or find_uv(app))
+        view = ready(app, locked=locked)
+        uv = finding.result()
     allowed = allow.load(app.folder)
     environment = find(app.folder, app.environ)
     python = python_of(environment) if environment else Path(sys.executable)
     known = {key for key in view.lock if view.lock.version_of(key)}
     # A source distribution may have gone from its index since then, and another one be built in its place.
     skips = unchanged and not allowed.build
+    # Before anybody is asked: beside sixteen questions it would take five times as long.
+    seen = {} if skips else builds.in_cache(app, uv, view.lock)
     with (
         ThreadPoolExecutor(max_workers=AT_ONCE + 4) as pool,
         uv.stopping(),
@@ -79,7 +84,7 @@ def prove(
             lambda: (
                 (view.lock, Resolution((), ()))
                 if skips
-                else prove_builds(app, view.lock, known, allowed, ask, python)
+                else prove_builds(app, view.lock, known, allowed, ask, python, seen)
             )
         )
         resolving = pool.submit(lambda: ask(resolve, first.result()[0], python))
@@ -96,23 +101,24 @@ def prove(
         stop_at(looking.result())
         answers = answers_of(app, asked)
         stop_at(list(stopping_at(app, answers)))
-        _, builds = first.result()
+        _, built = first.result()
         try:
             lock, resolution = resolving.result()
         except UvFailed:
             if skips:
                 # What was proved then does not hold any more: this says why.
-                prove_builds(app, view.lock, known, allowed, ask, python)
+                seen = builds.in_cache(app, uv, view.lock)
+                prove_builds(app, view.lock, known, allowed, ask, python, seen)
             raise
         others = _everywhere(elsewhere)
-    completed = complete(app, lock, known, resolution, others, builds)
+    completed = complete(app, lock, known, resolution, others, built)
     if locked:
         refuse_new(view, completed)
     stop_at(list(strangers(app, completed, known, resolution, allowed)))
     tell_notes(app, answers)
     if full or app.config.platform == "viktor":
         pinned = {
-            normalised(one.name): one for one in (*builds.pinned, *resolution.pinned)
+            normalised(one.name): one for one in (*built.pinned, *resolution.pinned)
         }
         tell_of_plain_pip(app, namesakes(app, uv, completed, pinned.values(), python))
     ask_once(app, view.lock, completed, resolution, others)
@@ -202,19 +208,20 @@ def prove_builds(
     allowed: Allowed,
     ask: Callable[[Resolver, Lock, Path | None], tuple[Lock, Resolution]],
     python: Path,
+    seen: Mapping[Package, tuple[str, ...]],
 ) -> tuple[Lock, Resolution]:
-    """Prove what the packages are built with; return it, and the lock with it."""
-    found, builds = ask(resolve_builds, lock, python)
-    completed = complete(app, found, known, builds)
-    stop_at(list(strangers(app, completed, known, builds, allowed)))
-    told = list(beyond(app, completed, builds))
+    """Prove what the packages are built with; return it, and the lock with it. ``seen`` is what uv's cache told."""
+    found, built = ask(functools.partial(resolve_builds, known=seen), lock, python)
+    completed = complete(app, found, known, built)
+    stop_at(list(strangers(app, completed, known, built, allowed)))
+    told = list(beyond(app, completed, built))
     if app.config.installer == "uv":
         # The very program that would build.
         stop_at(told)
     tell(app, told)
     for key, entry in lock.items():
         completed.setdefault(key, entry)
-    return completed, builds
+    return completed, built
 
 
 def resolved(

@@ -123,13 +123,16 @@ def resolve_builds(
     allowed: Allowed,
     python: Path | None,
     held: Lock,
+    *,
+    known: Mapping[Package, tuple[str, ...]],
 ) -> Resolution:
     """Let uv resolve what is built with what: a build runs it. Raises `Failure`.
 
+    ``known`` is what `builds.in_cache` told.
     Each build is resolved for itself, as it is done: what two are built with need not fit together. Without a private
     index and a private prefix no name is private but those of the answers.
     """
-    said = [*build_lines(app), *builds.read(app, uv, held, allowed)]
+    said = [*build_lines(app), *builds.read(app, held, allowed, known)]
     wanted = [one for one in dict.fromkeys(said) if _may_be_private(app, one)]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         found = pool.map(

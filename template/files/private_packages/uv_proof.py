@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from private_packages import allow, proof, secrets, uv_lock, uv_state
+from private_packages import allow, builds, proof, secrets, uv_lock, uv_state
 from private_packages.completion import complete
 from private_packages.environment import find, python_of
 from private_packages.findings import INSTALL, Finding, Stop
@@ -52,6 +52,7 @@ def prove(
     uv = uv or find_uv(app)
     allowed = allow.load(app.folder)
     known = {key for key in view.lock if view.lock.version_of(key)}
+    seen = builds.in_cache(app, uv, view.lock)
     with (
         ThreadPoolExecutor(max_workers=AT_ONCE) as pool,
         uv.stopping(),
@@ -65,13 +66,14 @@ def prove(
         ask = functools.partial(proof.resolved, app, uv, allowed, locked)
         # uv may build whatever it installs, also to see that nothing changed, and cannot be held to a lock for it.
         first = pool.submit(
-            proof.prove_builds, app, view.lock, known, allowed, ask, _python(app)
+            proof.prove_builds,
+            *(app, view.lock, known, allowed, ask, _python(app), seen),
         )
         proof.stop_at(looking.result())
         answers = proof.answers_of(app, asked)
         proof.stop_at(list(proof.stopping_at(app, answers)))
         # To lock may build, and a build runs what it needs: that is proved before.
-        lock, builds = first.result()
+        lock, built = first.result()
         if locked:
             # uv says only that it does not fit.
             proof.stop_at(uv_state.findings(app, view.lock))
@@ -80,7 +82,7 @@ def prove(
     pinned = uv_lock.read(app)
     resolution = Resolution(tuple(pinned), ())
     held = lock if locked else _following(app, lock, pinned)
-    completed = complete(app, held, known, resolution, resolution, builds)
+    completed = complete(app, held, known, resolution, resolution, built)
     if locked:
         proof.refuse_new(view, completed)
     proof.stop_at(
@@ -93,7 +95,7 @@ def prove(
     )
     proof.tell_notes(app, answers)
     if app.config.platform == "viktor":
-        by_name = {normalised(one.name): one for one in (*builds.pinned, *pinned)}
+        by_name = {normalised(one.name): one for one in (*built.pinned, *pinned)}
         found = namesakes(app, uv, completed, by_name.values(), _python(app))
         proof.tell_of_plain_pip(app, found)
     proof.ask_once(app, view.lock, completed, resolution, resolution)

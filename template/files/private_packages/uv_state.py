@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def findings(app: App, lock: Lock) -> list[Finding]:
     """Find what of uv.lock and its export does not fit what is wanted."""
-    if app.config.installer != "uv":
-        return []
     try:
         found = list(uv_lock.disagreements(app, lock, uv_lock.read(app)))
         return [*found, *uv_export.stale(app)]
