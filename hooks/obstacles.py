@@ -26,6 +26,7 @@ def refuse(app: App, rendered: tuple[str, ...]) -> None:
     repository = open_repository(app.folder, app.git)
     _refuse_foreign(app)
     _refuse_shared(app, repository)
+    _refuse_project(app)
     _refuse_discovery(app)
     if repository is not None:
         _refuse_uncommitted(app, rendered)
@@ -50,6 +51,8 @@ def _refuse_foreign(app: App) -> None:
 def _refuse_shared(app: App, repository: Repository | None) -> None:
     """Refuse files that the command will write into, and cannot."""
     shared = [file_of(app.folder), *(app.folder / name for name in BLOCKS)]
+    if app.config.installer == "uv":
+        shared.append(app.folder / "pyproject.toml")
     for path in shared:
         text = read_exactly(path)[0] if path.exists() else ""
         if has_conflict(text):
@@ -68,6 +71,19 @@ def _refuse_shared(app: App, repository: Repository | None) -> None:
         if path.exists() and not path.stat().st_mode & stat.S_IWUSR:
             name = path.name if path != app.folder else "The app's folder"
             raise Failure(f"{name} is read-only: make it writable, then type the same command again.")
+
+
+def _refuse_project(app: App) -> None:
+    """Refuse a pyproject.toml of uv's into which the private packages cannot be written."""
+    if app.config.installer == "uv":
+        # 15 ms, which nobody else waits for.
+        from private_packages import uv_project
+
+        try:
+            uv_project.is_written(app)
+        except Failure as error:
+            words = str(error).rpartition(";")[0] or str(error)
+            raise Failure(f"{words}, then type the same command again.") from error
 
 
 def _refuse_discovery(app: App) -> None:

@@ -82,6 +82,30 @@ def copier_update(app: Path, hosts: DemoHosts, **answers: object) -> None:
     commit_all(app)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[project]", "[projekt]", "pyproject.toml has no [project] with a list of `dependencies`"),
+        ("[tool.uv]", "[tool.uv]\nsources = {}", "pyproject.toml says itself where"),
+    ],
+)
+def test_a_uv_project_that_cannot_take_the_packages_is_refused_and_stays(
+    template: Path, hosts: DemoHosts, tmp_path: Path, old: str, new: str, words: str
+):
+    shape = next(one for one in SHAPES if one.manager == "uv")
+    app = shape.make(tmp_path / "minutes")
+    text = (app / "pyproject.toml").read_text()
+    (app / "pyproject.toml").write_text(text.replace(old, new))
+    commit_all(app)
+    answers = {"start": "existing", "python_version": "3.11", **hosts.answers("mixed")}
+    done = copier("copy", "--trust", "--defaults", *data(answers), template, ".", cwd=app)
+    assert done.returncode == 1
+    assert f"Nothing was changed. {words}" in done.stderr, done.stderr
+    assert "then type the same command again." in done.stderr
+    status = ["git", "status", "--porcelain"]
+    assert subprocess.run(status, cwd=app, capture_output=True, text=True, check=True).stdout == ""
+
+
 @pytest.mark.slow
 def test_a_uv_project_that_was_there_gets_its_packages_and_loses_them_to_the_byte(
     template: Path, hosts: DemoHosts, tmp_path: Path
