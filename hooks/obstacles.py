@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 
-from private_packages import lock
+from private_packages import lock, uv_project
 from private_packages.app import App
 from private_packages.blocks import read_block
 from private_packages.errors import Failure, GitError
@@ -76,9 +76,6 @@ def _refuse_shared(app: App, repository: Repository | None) -> None:
 def _refuse_project(app: App) -> None:
     """Refuse a pyproject.toml of uv's into which the private packages cannot be written."""
     if app.config.installer == "uv":
-        # 15 ms, which nobody else waits for.
-        from private_packages import uv_project
-
         try:
             uv_project.is_written(app)
         except Failure as error:

@@ -13,6 +13,7 @@ import builder
 import pytest
 from apps import Apps, snapshot
 from plumbum import local
+from world import World, new_world
 
 from demo.hosts import DemoHosts
 
@@ -72,6 +73,13 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[builder.Docker]
         pytest.skip(reason)
     with builder.docker(tmp_path_factory.mktemp("docker")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A small world for all tests of a module; `World.reset` leaves nothing of the test before."""
+    with new_world(tmp_path_factory.mktemp("world")) as made:
+        yield made
 
 
 @pytest.fixture

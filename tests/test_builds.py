@@ -6,14 +6,13 @@ import io
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from private_packages import archives
 from private_packages.errors import Unreadable
 from wheels import archive, wheel
-from world import World, new_world, source
+from world import World, source
 
 from demo.samples import commit
 
@@ -110,12 +109,6 @@ def test_an_archive_that_unpacks_to_a_disk_full_is_refused_on_the_way(monkeypatc
 
 
 # --- repositories and the index ---
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("builds")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import uv
 import yaml
 from packaging.utils import canonicalize_name
 from wheels import archive, sdist, wheel
-from world import LOGINS, World, new_world, source
+from world import LOGINS, World, source
 
 from demo.certificate import self_signed_certificate
 from demo.git_host import GitHost
@@ -55,12 +55,6 @@ def pips(tmp_path_factory: pytest.TempPathFactory) -> Pips:
         subprocess.run(get, cwd=folder.parent, check=True)
         found[version] = python
     return found
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("confusion")) as made:
-        yield made
 
 
 @pytest.fixture

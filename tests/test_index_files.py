@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -14,7 +14,7 @@ from private_packages.config import Index, Package
 from private_packages.errors import Unreadable
 from private_packages.lock import Lock, LockedVersion
 from wheels import wheel
-from world import World, new_world
+from world import World
 
 from demo.http_host import HttpHost
 
@@ -22,12 +22,6 @@ SHA256 = "0123456789abcdef" * 4
 WHEEL = "acme_units-2.1.0-py3-none-any.whl"
 INDEX = Index("https://${ACME_USER}:${ACME_PASSWORD}@packages.acme.example/simple/", "files")
 LOGIN = "https://${ACME_USER}:${ACME_PASSWORD}@packages.acme.example"
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("files")) as made:
-        yield made
 
 
 @pytest.fixture

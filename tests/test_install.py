@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import uv
 from private_packages.environment import python_of
 from wheels import wheel
-from world import World, new_world, source
+from world import World, source
 
 from demo import runs
 from demo.samples import commit
@@ -20,12 +19,6 @@ from demo.samples import commit
 INSTALL = "python -m private_packages install"
 SYNC = "python -m private_packages sync"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="programs of POSIX shells")
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("install")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -18,7 +18,7 @@ from private_packages import lock as locking
 from private_packages.errors import Failure
 from private_packages.lock import FILE, Lock, LockedCommit, LockedVersion
 from wheels import wheel
-from world import World, new_world
+from world import World
 
 from demo.http_host import Faults, HttpHost, plain_answer
 from demo.samples import commit
@@ -28,12 +28,6 @@ SHA256 = "ab" * 32
 WHEEL = "acme_units-2.1.0-py3-none-any.whl"
 BEAMS = LockedCommit("acme-beams", "submodule", "https://git.example.com/acme/beams.git", "v1", COMMIT)
 UNITS = LockedVersion("acme-units", "acme-units==2.1.0", "2.1.0", {WHEEL: SHA256})
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("lock")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from private_packages.app import open_app
 from private_packages.errors import Failure
 from private_packages.output import Output
 from sentences import sentences_in
-from world import LOGINS, TOKEN, World, new_world, source
+from world import LOGINS, TOKEN, World, source
 
 from demo.http_host import Faults
 from demo.samples import make_repository
@@ -36,12 +36,6 @@ JSON = "application/vnd.pypi.simple.v1+json"
 DIRECT = dict.fromkeys(
     ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), ""
 )
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("networks")) as made:
-        yield made
 
 
 @pytest.fixture

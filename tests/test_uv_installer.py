@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,9 @@ import pytest
 from private_packages.errors import Failure
 from private_packages.uv_project import Entries, with_entries
 from wheels import archive, wheel
-from world import PASSWORD, TOKEN, UV_PROJECT, World, new_world, source
+from world import PASSWORD, TOKEN, UV_PROJECT, World, source
 
 from demo.samples import commit
-
-
-@pytest.fixture(scope="module")
-def shared(isolated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with new_world(tmp_path_factory.mktemp("uv")) as made:
-        yield made
 
 
 @pytest.fixture

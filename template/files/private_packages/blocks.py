@@ -10,6 +10,8 @@ from private_packages.errors import Failure
 from private_packages.files import has_conflict, read_exactly, remove, write_exactly
 
 BEGIN = "# >>> private packages: written by `python -m private_packages sync` >>>"
+# What begins a file that is written as a whole: an export of uv.lock.
+GENERATED = "# Generated from uv.lock by `python -m private_packages sync`; change pyproject.toml instead."
 END = "# <<< private packages <<<"
 
 

@@ -6,6 +6,7 @@ Values are percent-decoded, because pip and uv do the same with the same variabl
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -67,6 +68,13 @@ def login(user_info: str, environ: Mapping[str, str]) -> tuple[str, str]:
         )
     user, _, password = user_info.partition(":")
     return unquote(user, errors=kept), unquote(password, errors=kept)
+
+
+def index_variables(name: str, pair: tuple[str, str], start: str) -> dict[str, str]:
+    """Return the login of an index as a program wants it in variables that begin so, by the index's name."""
+    of = re.sub(r"[^A-Z0-9]", "_", name.upper())
+    named = zip(("USERNAME", "PASSWORD"), pair, strict=True)
+    return {f"{start}_{of}_{part}": value for part, value in named if value}
 
 
 def with_login(

@@ -11,8 +11,8 @@ import tomllib
 from collections.abc import Mapping, Sequence, Set
 
 from private_packages.names import normalised
+from private_packages.needs import name_of
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PROJECT = r"[ \t]*\[[ \t]*project[ \t]*\]"
 _TOKEN = re.compile(
     r"\s+|#[^\n]*|(?P<string>\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*')|(?P<comma>,)|(?P<end>\])"
@@ -21,8 +21,7 @@ _TOKEN = re.compile(
 
 def key_of(requirement: str) -> str:
     """Return the normalised name of a requirement; empty for what has none."""
-    found = _NAME.match(requirement.strip())
-    return normalised(found[0]) if found else ""
+    return normalised(name_of(requirement.strip()))
 
 
 def with_needs(text: str, needs: Mapping[str, str], former: Set[str]) -> str:

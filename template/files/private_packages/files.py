@@ -38,6 +38,16 @@ def read_text(path: Path) -> str:
     return path.read_bytes().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
+def read_if_there(path: Path) -> str | None:
+    """Return a text file's content as `read_text` does, None where there is none. Raises `Failure`."""
+    try:
+        return read_text(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Failure(f"{path.name} cannot be read: {error.strerror}.") from error
+
+
 def read_exactly(path: Path) -> tuple[str, str]:
     """Return a text with its own line endings, and its encoding; a byte order mark stays at the text's beginning.
 

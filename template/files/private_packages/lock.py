@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from private_packages.errors import Failure
-from private_packages.files import has_conflict, read_text, remove, write_text
+from private_packages.files import (
+    has_conflict,
+    read_if_there,
+    read_text,
+    remove,
+    write_text,
+)
 from private_packages.names import COMMAND, NAME_FORM, normalised
 
 FILE = "private-packages.lock"
@@ -117,12 +123,7 @@ class Lock(dict[str, Locked]):
 
 def read(folder: Path) -> str | None:
     """Return the text of a folder's private-packages.lock, None without one. Raises `Failure`."""
-    try:
-        return read_text(folder / FILE)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Failure(f"{FILE} cannot be read: {error.strerror}.") from error
+    return read_if_there(folder / FILE)
 
 
 def load(folder: Path) -> Lock:

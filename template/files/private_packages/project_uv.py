@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from private_packages import environment, uv_project
-from private_packages.credentials import MissingVariables
+from private_packages.credentials import MissingVariables, index_variables
 from private_packages.machine import login_of
 from private_packages.project import source_of, table
 from private_packages.resolution import own_name
@@ -46,8 +44,7 @@ def _with_indexes(app: App, folder: Path) -> Path:
     text = (folder / "uv.toml").read_text(encoding="utf-8")
     data = tomllib.loads(uv_project.text_of(app).removeprefix("\ufeff"))
     for one in table(data, "tool", "uv").get("index", []):
-        pairs = (f"{key} = {json.dumps(value)}" for key, value in one.items())
-        text += "\n".join(["[[index]]", *pairs, ""])
+        text += "\n".join(["[[index]]", *uv_project.pairs(one), ""])
     path = folder / "project.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -61,13 +58,9 @@ def index_environment(app: App) -> dict[str, str]:
     name = source_of(app, "uv")[0]
     variable = "UV_DEFAULT_INDEX" if index.scope == "only" else "UV_INDEX"
     env = {variable: f"{name}={index.address}"}
-    known = None
     with contextlib.suppress(MissingVariables):
-        known = login_of(index, app.environ)
-    if known:
-        of = re.sub(r"[^A-Z0-9]", "_", name.upper())
-        env |= {f"UV_INDEX_{of}_USERNAME": known.user}
-        env |= {f"UV_INDEX_{of}_PASSWORD": known.password}
+        if known := login_of(index, app.environ):
+            env |= index_variables(name, (known.user, known.password), "UV_INDEX")
     return env
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
 from private_packages import requirements
-from private_packages.blocks import BEGIN, write_block
+from private_packages.blocks import BEGIN, GENERATED, write_block
 from private_packages.errors import Failure
 from private_packages.files import read_exactly
 from private_packages.project import file_of
@@ -59,10 +59,10 @@ def _pyproject(app: App) -> list[str]:
     """Bring the entries in pyproject.toml up to date; return the files that changed. Raises `Failure`."""
     listed = app.folder / "requirements.txt"
     # Without the file, or with an export in its place, uv was the installer until now.
-    was = not listed.is_file() or read_exactly(listed)[0].startswith("# Generated")
+    was = not listed.is_file() or read_exactly(listed)[0].startswith(GENERATED)
     if not is_of_uv(app) and not was:
         return []
-    # With all that it loads 15 ms, which nobody else waits for.
+    # With all that it loads 30 ms, which nobody else waits for.
     from private_packages import switching, uv_project
 
     written = switching.carry_over(app)

@@ -7,8 +7,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from private_packages import requirements, uv_export, uv_lock, uv_project
-from private_packages.blocks import BEGIN, block_in
+from private_packages import requirements, uv_lock, uv_project
+from private_packages.blocks import BEGIN, GENERATED, block_in
 from private_packages.dependency_list import key_of
 from private_packages.errors import Failure
 from private_packages.files import read_exactly, remove, write_exactly, write_text
@@ -44,7 +44,7 @@ def carry_over(app: App) -> list[str]:
         # Another file of that name is the user's.
         ours = text.startswith(_HEAD.partition("\n")[0]) or BEGIN in text
         return _to_pyproject(app) if ours else []
-    was_export = not text or text.startswith(uv_export.MARK)
+    was_export = not text or text.startswith(GENERATED)
     by_uv = block_in(app.folder / uv_project.FILE) or _lock(app).is_file()
     return _to_requirements(app) if was_export and by_uv else []
 
@@ -73,7 +73,7 @@ def _to_pyproject(app: App) -> list[str]:
     if app.config.platform == "viktor":
         # Until the next export.
         text, encoding = read_exactly(path)
-        write_exactly(path, f"{uv_export.MARK}\n{text}", encoding)
+        write_exactly(path, f"{GENERATED}\n{text}", encoding)
     else:
         remove(path)
     return [uv_project.FILE, FILE]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from private_packages import lock as locking
 from private_packages import uv_lock
+from private_packages.blocks import GENERATED
 from private_packages.config import FILE as WANTED
 from private_packages.errors import Unreadable
 from private_packages.file_lines import needed_lines
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from private_packages.uv import Uv
 
 FILE = "requirements.txt"
-MARK = "# Generated from uv.lock by `python -m private_packages sync`; change pyproject.toml instead."
 _STATE = "# State: "
 
 
@@ -39,7 +39,7 @@ def is_kept(app: App) -> bool:
 def is_generated(app: App) -> bool:
     """Tell whether the app's requirements.txt is an export."""
     path = app.folder / FILE
-    return path.is_file() and read_text(path).startswith(MARK)
+    return path.is_file() and read_text(path).startswith(GENERATED)
 
 
 def stale(app: App) -> list[Finding]:
@@ -61,7 +61,12 @@ def write(app: App, uv: Uv) -> bool:
         *("export", "--quiet", "--frozen", "--no-dev", "--no-hashes", "--no-header"),
         *("--no-annotate", "--no-emit-project", "--no-emit-local"),
     )
-    lines = [MARK, f"{_STATE}{_state(app)}", *option_lines(app), *_lines(app, output)]
+    lines = [
+        GENERATED,
+        f"{_STATE}{_state(app)}",
+        *option_lines(app),
+        *_lines(app, output),
+    ]
     write_text(app.folder / FILE, "\n".join(lines) + "\n")
     return True
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from private_packages import index, uv_project
 from private_packages.dependency_list import key_of
 from private_packages.errors import Failure
-from private_packages.files import has_conflict, read_text
+from private_packages.files import has_conflict, read_if_there
 from private_packages.findings import INSTALL, Finding
 from private_packages.names import COMMAND, normalised, without_login
 from private_packages.remote import AT_ONCE
@@ -30,21 +30,26 @@ FILE = "uv.lock"
 _GIT = re.compile(r"([^?#]+)(?:\?([^#]*))?#([0-9a-f]{40,64})")
 
 
+@dataclass(frozen=True)
+class UvLock:
+    """What stands in uv.lock, the app itself left out of ``pinned``; a name may stand there for several systems.
+
+    ``with_wheel`` are the normalised names of which it has a wheel: the others have to be built. ``needed`` are those of
+    what the app itself needs.
+    """
+
+    pinned: tuple[Pinned, ...]
+    with_wheel: frozenset[str]
+    needed: frozenset[str]
+
+
 def text_of(folder: Path) -> str | None:
     """Return the text of a project's uv.lock, None where there is none. Raises `Failure`."""
-    try:
-        return read_text(folder / FILE)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Failure(f"{FILE} cannot be read: {error.strerror}.") from error
+    return read_if_there(folder / FILE)
 
 
-def read(app: App) -> list[Pinned]:
-    """Return what stands in the app's uv.lock, the app itself left out; a name may stand there for several systems.
-
-    Raises `Failure`.
-    """
+def read(app: App) -> UvLock:
+    """Return what stands in the app's uv.lock. Raises `Failure`."""
     text = text_of(app.folder)
     if text is None:
         raise Failure(f"There is no {FILE}; type `{INSTALL}`, and commit it.")
@@ -52,28 +57,40 @@ def read(app: App) -> list[Pinned]:
         raise Failure(
             f"{FILE} has merge conflicts; take one side with `git checkout --ours {FILE}`, then type `{INSTALL}`."
         )
-    with _damage_is_told():
-        tables = tomllib.loads(text).get("package", [])
-        users: dict[str, list[str]] = {}
-        for table in filter(_is_not_the_app, tables):
-            for need in table.get("dependencies", []):
-                users.setdefault(normalised(need["name"]), []).append(table["name"])
-        return [_pinned(app, table, users) for table in filter(_is_not_the_app, tables)]
-
-
-def _is_not_the_app(table: dict[str, Any]) -> bool:
-    return "." not in (table["source"].get(key) for key in ("virtual", "editable"))
-
-
-@contextlib.contextmanager
-def _damage_is_told() -> Iterator[None]:
-    """Say in a sentence that the file is not as uv writes it, whatever it is that Python says."""
     try:
-        yield
+        return _read(app, tomllib.loads(text).get("package", []))
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise Failure(
             f"{FILE} is damaged; take it back with `git checkout -- {FILE}`."
         ) from error
+
+
+def _read(app: App, tables: Sequence[dict[str, Any]]) -> UvLock:
+    """Read the tables; whatever uv did not write so ends in an exception of Python's."""
+    others = list(filter(_is_not_the_app, tables))
+    users: dict[str, list[str]] = {}
+    for one in others:
+        for need in one.get("dependencies", []):
+            users.setdefault(normalised(need["name"]), []).append(one["name"])
+    needs = [
+        need
+        for one in tables
+        if not _is_not_the_app(one)
+        for need in one.get("metadata", {}).get("requires-dist", [])
+    ]
+    return UvLock(
+        tuple(_pinned(app, one, users) for one in others),
+        frozenset(normalised(one["name"]) for one in others if one.get("wheels")),
+        frozenset(
+            normalised(one["name"])
+            for one in needs
+            if "extra ==" not in str(one.get("marker", ""))
+        ),
+    )
+
+
+def _is_not_the_app(table: dict[str, Any]) -> bool:
+    return "." not in (table["source"].get(key) for key in ("virtual", "editable"))
 
 
 def _pinned(app: App, table: dict[str, Any], users: dict[str, list[str]]) -> Pinned:
@@ -103,40 +120,19 @@ def _pinned(app: App, table: dict[str, Any], users: dict[str, list[str]]) -> Pin
     return Pinned(name, f"@ {source.get('url') or source['path']}", needed_by=needed_by)
 
 
-def has_wheel(app: App) -> set[str]:
-    """Return the names of which uv.lock has a wheel; the others have to be built. Raises `Failure`."""
-    with _damage_is_told():
-        tables = tomllib.loads(text_of(app.folder) or "").get("package", [])
-        return {normalised(str(one["name"])) for one in tables if one.get("wheels")}
-
-
-def _needed_by_app(app: App) -> set[str]:
-    """Return the normalised names of what the app itself needs, as uv.lock has them."""
-    with _damage_is_told():
-        for table in tomllib.loads(text_of(app.folder) or "").get("package", []):
-            if not _is_not_the_app(table):
-                needs = table.get("metadata", {}).get("requires-dist", [])
-                return {
-                    normalised(str(one["name"]))
-                    for one in needs
-                    if "extra ==" not in str(one.get("marker", ""))
-                }
-    return set()
-
-
-def disagreements(app: App, lock: Lock, pinned: Sequence[Pinned]) -> Iterator[Finding]:
+def disagreements(app: App, lock: Lock, found: UvLock) -> Iterator[Finding]:
     """Find what uv.lock says of the private packages that pyproject.toml and private-packages.lock do not say."""
     needed = {key_of(one) for one in uv_project.dependencies(app)}
-    if gone := sorted(_needed_by_app(app) - needed):
+    if gone := sorted(found.needed - needed):
         text = f"{FILE} has {gone[0]} for the app, and pyproject.toml does not"
         yield Finding("uv-lock", "", text, INSTALL)
     for package in app.config.packages:
-        found = [one for one in pinned if normalised(one.name) == package.key]
+        entries = [one for one in found.pinned if normalised(one.name) == package.key]
         wanted = package.strategy != "submodule" or _is_declared(app, package)
-        if not found and wanted:
+        if not entries and wanted:
             text = f"{FILE} does not know it yet"
             yield Finding("change-not-made", package.name, text, INSTALL)
-        for one in found:
+        for one in entries:
             yield from _of(app, package, one, lock)
 
 

@@ -50,16 +50,17 @@ class Entries:
     def block(self) -> list[str]:
         """The lines of the block."""
         tables = [
-            [f"[tool.uv.sources.{name}]", *_pairs(one)]
+            [f"[tool.uv.sources.{name}]", *pairs(one)]
             for name, one in self.sources.items()
         ]
         if self.index:
-            tables.append(["[[tool.uv.index]]", *_pairs(self.index)])
+            tables.append(["[[tool.uv.index]]", *pairs(self.index)])
         lines = [line for one in tables for line in ["", *one]]
         return lines[1:]
 
 
-def _pairs(table: Table) -> list[str]:
+def pairs(table: Table) -> list[str]:
+    """Return the lines of a table of plain values, as TOML."""
     # JSON's strings and booleans are TOML's, too.
     return [f"{key} = {json.dumps(value)}" for key, value in table.items()]
 
@@ -140,7 +141,7 @@ def write(app: App) -> bool:
                 f"There is no {FILE}; make one with `uv init --bare`, then type `{COMMAND} sync`."
             )
         return False
-    entries = wanted(app)
+    # Without the answer, entries from before are taken out.
     if app.config.installer != "uv" and not block_in(path):
         return False
     text, encoding = read_exactly(path)
@@ -148,7 +149,7 @@ def write(app: App) -> bool:
         raise Failure(
             f"{FILE} has merge conflicts; resolve them, then type `{COMMAND} sync`."
         )
-    changed = with_entries(text, entries)
+    changed = with_entries(text, wanted(app))
     if changed == text:
         return False
     write_exactly(path, changed, encoding)

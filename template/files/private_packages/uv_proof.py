@@ -41,7 +41,7 @@ def prove(
     full: bool = True,
     unchanged: bool = False,
     anew: str = "",
-) -> tuple[Uv, list[Pinned], Lock]:
+) -> tuple[Uv, Sequence[Pinned], Lock]:
     """Prove it all; return what uv.lock installs, and the lock. ``full``: ask uv as well whether uv.lock is current.
 
     Without ``locked`` both locks are brought up to date. ``unchanged``: all that is wanted is what the last
@@ -79,25 +79,26 @@ def prove(
             proof.stop_at(uv_state.findings(app, view.lock))
         if full or not _is_current(app, view):
             _bring_up_to_date(app, uv, allowed, locked=locked, anew=anew)
-    pinned = uv_lock.read(app)
-    resolution = Resolution(tuple(pinned), ())
+    found = uv_lock.read(app)
+    pinned = found.pinned
+    resolution = Resolution(pinned, ())
     held = lock if locked else _following(app, lock, pinned)
     completed = complete(app, held, known, resolution, resolution, built)
     if locked:
         proof.refuse_new(view, completed)
     proof.stop_at(
         [
-            *uv_lock.disagreements(app, completed, pinned),
+            *uv_lock.disagreements(app, completed, found),
             *strangers(app, completed, known, resolution, allowed),
-            *_without_wheel(app, pinned, allowed),
+            *_without_wheel(found, allowed),
             *(() if unchanged else uv_lock.owned(app, pinned)),
         ]
     )
     proof.tell_notes(app, answers)
     if app.config.platform == "viktor":
         by_name = {normalised(one.name): one for one in (*built.pinned, *pinned)}
-        found = namesakes(app, uv, completed, by_name.values(), _python(app))
-        proof.tell_of_plain_pip(app, found)
+        told = namesakes(app, uv, completed, by_name.values(), _python(app))
+        proof.tell_of_plain_pip(app, told)
     proof.ask_once(app, view.lock, completed, resolution, resolution)
     proof.keep(app, view, completed, locked=locked)
     return uv, pinned, completed
@@ -112,8 +113,7 @@ def _is_current(app: App, view: View) -> bool:
     """Tell whether uv.lock seems to know all that is wanted, without asking uv."""
     if uv_lock.text_of(app.folder) is None:
         return False
-    pinned = uv_lock.read(app)
-    return not list(uv_lock.disagreements(app, view.lock, pinned))
+    return not list(uv_lock.disagreements(app, view.lock, uv_lock.read(app)))
 
 
 def _bring_up_to_date(
@@ -169,15 +169,11 @@ def _following(app: App, lock: Lock, pinned: Sequence[Pinned]) -> Lock:
     return kept
 
 
-def _without_wheel(
-    app: App, pinned: Sequence[Pinned], allowed: Allowed
-) -> list[Finding]:
+def _without_wheel(found: uv_lock.UvLock, allowed: Allowed) -> list[Finding]:
     """Find what would be built from a source distribution unasked."""
-    has = uv_lock.has_wheel(app)
+    may_come = found.with_wheel | allowed.build
     return [
         built_from_source(one)
-        for one in pinned
-        if one.version
-        and normalised(one.name) not in has
-        and normalised(one.name) not in allowed.build
+        for one in found.pinned
+        if one.version and normalised(one.name) not in may_come
     ]

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(app: App, options: argparse.Namespace) -> int:
     """Check, and say what was proved or what stops."""
     if app.config.installer == "uv":
-        # With all that it loads 7 to 20 ms, which an app with another installer need not wait for.
+        # 7 of its milliseconds, which are held to a limit, and of no use to an app with another installer.
         from private_packages import uv_proof
 
         uv_proof.prove(app, locked=options.locked)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from private_packages import app_needs, proof
+from private_packages import app_needs, proof, uv_export, uv_lock, uv_proof
 from private_packages import lock as locking
 from private_packages.agreement import disagreements, read_view
 from private_packages.commands import status
@@ -96,13 +96,12 @@ def _with_lines(app: App, uv: Uv, *, locked: bool) -> None:
     """Install what requirements.txt says, as soon as it is proved."""
     python = _python(app)
     place = _site_packages(python)
-    record = _read_record(place)
     uv, resolution, lock = proof.prove(
         app,
         locked=locked,
         uv=uv,
         full=False,
-        unchanged=record.get("wants") == _wants(app, locking.load(app.folder)),
+        unchanged=_is_unchanged(app, place),
     )
     app.output.progress("  installing …")
     install(app, uv, lock, resolution, anew=_moved(app, place, lock))
@@ -113,17 +112,13 @@ def _with_lines(app: App, uv: Uv, *, locked: bool) -> None:
 
 def _with_project(app: App, uv: Uv, *, locked: bool) -> None:
     """Let uv install what uv.lock says, as soon as it is proved."""
-    # With all that it loads 7 to 20 ms, which an app with another installer need not wait for.
-    from private_packages import uv_export, uv_proof
-
     place = _site_packages(_python(app))
-    record = _read_record(place)
     uv, pinned, lock = uv_proof.prove(
         app,
         locked=locked,
         uv=uv,
         full=False,
-        unchanged=record.get("wants") == _wants(app, locking.load(app.folder)),
+        unchanged=_is_unchanged(app, place),
     )
     app.output.progress("  installing …")
     # A file of the same version that is installed already may be a stranger's.
@@ -226,12 +221,15 @@ def _read_record(place: Path) -> dict[str, str]:
     return record if isinstance(record, dict) else {}
 
 
+def _is_unchanged(app: App, place: Path) -> bool:
+    """Tell whether all that is wanted is what the last `install` proved and installed."""
+    return _read_record(place).get("wants") == _wants(app, locking.load(app.folder))
+
+
 def _wants(app: App, lock: Lock) -> str:
     """Return a hash of the locks, of what the app needs and of what the submodules are built with."""
     lines = [line.text for line in app_needs.read(app)]
     if app.config.installer == "uv":
-        from private_packages import uv_lock  # as above
-
         lines.append(uv_lock.text_of(app.folder) or "")
     builds = [" ".join(one) for one in build_lines(app)]
     text = "\n".join([locking.dump(lock.values()), *lines, "", *builds])

@@ -58,7 +58,7 @@ def run(app: App, options: argparse.Namespace) -> int:
 
 def _follow(app: App, report: Report) -> None:
     """Bring uv.lock up to date where it does not fit what is wanted, and its export; `install` makes the first one."""
-    # With all that it loads 7 to 20 ms, which an app with another installer need not wait for.
+    # With all that it loads 80 ms, which an app with another installer need not wait for.
     from private_packages import uv_export, uv_lock, uv_proof, uv_state
 
     text = uv_lock.text_of(app.folder)
